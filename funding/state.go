@@ -10,10 +10,23 @@ type Status uint32
 
 // The states of a raise.
 const (
-	Open Status = iota + 1
+	Active Status = iota + 1
 	Succeeded
 	Failed // soft cap missed, or halted: refunds
 )
+
+// String returns the status in one word.
+func (s Status) String() string {
+	switch s {
+	case Active:
+		return "active"
+	case Succeeded:
+		return "succeeded"
+	case Failed:
+		return "failed"
+	}
+	return "unknown"
+}
 
 // Raise is the sale of one rung's shares.
 type Raise struct {

@@ -16,5 +16,20 @@ type Recipe struct {
 	Adopted bool              `pb:"4"`
 }
 
-// Recipes is keyed by uint32(rung), recipe hash bytes.
-var Recipes = kv.Map[Recipe]{Name: "research/recipe"}
+// Origin tells whose a recipe's hash is: who registered it first, and where.
+type Origin struct {
+	Author crescendo.Account `pb:"1"`
+	Rung   crescendo.RungID  `pb:"2"`
+}
+
+// Adoption names the recipe a rung is trained with.
+type Adoption struct {
+	Recipe crescendo.Hash `pb:"1"`
+}
+
+// The rule's collections.
+var (
+	Recipes   = kv.Map[Recipe]{Name: "research/recipe"}     // key: uint32(rung), recipe hash bytes
+	Origins   = kv.Map[Origin]{Name: "research/origin"}     // key: recipe hash bytes
+	Adoptions = kv.Map[Adoption]{Name: "research/adoption"} // key: uint32(rung)
+)
