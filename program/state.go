@@ -10,15 +10,15 @@ type Stage uint32
 
 // The stages of a rung, in the order of a rung that succeeds.
 const (
-	Announced Stage = iota
-	Raising
-	Competing
-	Training_
-	Selecting
-	Sealing_
-	Serving
-	Opened
-	Refunding
+	StageAnnounced Stage = iota
+	StageRaising
+	StageCompeting
+	StageTraining
+	StageSelecting
+	StageSealing
+	StageServing
+	StageOpened
+	StageRefunding
 )
 
 // RungState is the composer's own record of a rung.

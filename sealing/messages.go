@@ -11,11 +11,14 @@ type MsgRegisterVault struct {
 	SealKey  []byte            `pb:"4"` // HPKE MLKEM768-X25519, receives keys and prompts
 }
 
-// MsgRegisterKeeper makes the sender a keeper of keys; shares are sealed to
-// SealKey. Only the organiser may appoint keepers.
+// MsgRegisterKeeper appoints a keeper of keys, or says which key its shares
+// are sealed to. The organiser appoints by naming Keeper, with or without a
+// SealKey; an appointed keeper sets or replaces its own SealKey by leaving
+// Keeper empty. An organiser that leaves Keeper empty appoints itself.
 type MsgRegisterKeeper struct {
 	Sender  crescendo.Account `pb:"1"`
 	SealKey []byte            `pb:"2"`
+	Keeper  crescendo.Account `pb:"3"`
 }
 
 // Share is a part of a rung's key, sealed to one keeper by the vault.
