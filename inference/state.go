@@ -5,8 +5,11 @@ import (
 	"github.com/crescendo-network/crescendo/internal/kv"
 )
 
-// MaxReceipts bounds the receipts of one settlement.
-const MaxReceipts = 64
+// Bounds on the work of one message and of one block.
+const (
+	MaxReceipts = 64 // of one settlement
+	MaxRefunds  = 64 // paid in one block
+)
 
 // Session is a client's escrow with one vault.
 type Session struct {
@@ -27,6 +30,7 @@ type Session struct {
 	InputPrice  crescendo.Amount  `pb:"15"`
 	OutputPrice crescendo.Amount  `pb:"16"`
 	VaultKey    []byte            `pb:"17"` // ed25519 key receipts are checked against
+	Grace       uint64            `pb:"18"` // blocks between a client's final settlement and its refund
 }
 
 // Usage is what a rung has served so far, settled.
@@ -51,4 +55,7 @@ var (
 	Counters = kv.Map[Counter]{Name: "inference/counter"} // none
 	// ByClient indexes sessions: account, uint64(session).
 	ByClient = kv.Map[Counter]{Name: "inference/client"}
+	// Queue holds the sessions that wait for their refund: uint64(height),
+	// uint64(session).
+	Queue = kv.Map[Counter]{Name: "inference/queue"}
 )

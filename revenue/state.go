@@ -8,6 +8,10 @@ import (
 // Book is a rung's waterfall. The four credited totals plus Remainder equal
 // Received; the rung's pot holds Received less what has been claimed or moved
 // to the treasury.
+//
+// Shares and Points are fixed before the first credit, therefore the credited
+// totals are the accumulators: what an account is due in all is Holders *
+// its shares / Shares, and likewise for Contributors, rounded down.
 type Book struct {
 	Received     crescendo.Amount `pb:"1"`
 	Operators    crescendo.Amount `pb:"2"`
@@ -20,15 +24,11 @@ type Book struct {
 	Repaid       bool             `pb:"9"`
 	Shares       crescendo.Amount `pb:"10"` // holders' shares, fixed when the raise closed
 	Points       uint64           `pb:"11"` // contributors' points, fixed at selection
-	// Accumulators: amount per share and per point, in 2^-64 units, kept as
-	// high and low words. Due = shares * (acc - debt) / 2^64, rounded down.
-	HolderHigh, HolderLow           uint64
-	ContributorHigh, ContributorLow uint64
 }
 
 // Claimable is what one account may claim from a rung.
 type Claimable struct {
-	Operator     crescendo.Amount `pb:"1"` // credited directly
+	Operator     crescendo.Amount `pb:"1"` // credited directly, in all
 	Points       uint64           `pb:"2"` // contributor's points
 	HolderPaid   crescendo.Amount `pb:"3"` // claimed so far, per role
 	ContribPaid  crescendo.Amount `pb:"4"`
