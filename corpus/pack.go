@@ -1,0 +1,76 @@
+package corpus
+
+import (
+	"fmt"
+
+	"github.com/crescendo-network/crescendo/tokenizer"
+)
+
+// pack tokenises both splits, stores their shards and completes the manifest.
+func (b *builder) pack(m *Manifest, tok *tokenizer.Tokenizer, train, heldOut []document) error {
+	total := 0
+	for _, docs := range [][]document{train, heldOut} {
+		for _, d := range docs {
+			total += len(d.text)
+		}
+	}
+	p := &packer{builder: b, m: m, bulk: tok.NewBulk(), total: total}
+	if err := p.split(Train, train); err != nil {
+		return err
+	}
+	if err := p.split(HeldOut, heldOut); err != nil {
+		return err
+	}
+	m.Root = Root(m.leaves())
+	return nil
+}
+
+type packer struct {
+	*builder
+	m           *Manifest
+	bulk        *tokenizer.Bulk
+	done, total int // bytes of text
+	shard       []uint16
+}
+
+// split packs the documents one after the other, a separator before each.
+func (p *packer) split(s Split, docs []document) error {
+	part := p.m.Part(s)
+	part.Shards = []ShardName{}
+	p.shard = make([]uint16, 0, p.o.ShardTokens)
+	var ids []int32
+	for _, d := range docs {
+		ids = p.bulk.AppendEncode(append(ids[:0], tokenizer.EndOfText), d.text)
+		part.Documents++
+		part.Bytes += int64(len(d.text))
+		for _, id := range ids {
+			p.shard = append(p.shard, uint16(id))
+			if len(p.shard) == p.o.ShardTokens {
+				if err := p.store(s, part); err != nil {
+					return err
+				}
+			}
+		}
+		p.done += len(d.text)
+	}
+	if len(p.shard) > 0 {
+		return p.store(s, part)
+	}
+	return nil
+}
+
+func (p *packer) store(s Split, part *Part) error {
+	if len(part.Shards) == maxShards {
+		return fmt.Errorf("%s: more than %d shards; raise the shard size", s, maxShards)
+	}
+	shard := Shard{Split: s, Index: len(part.Shards), Vocab: p.m.Vocab, Tokenizer: p.m.Tokenizer, Tokens: p.shard}
+	h, err := p.o.Store.Put(p.ctx, shard.Encode())
+	if err != nil {
+		return err
+	}
+	part.Shards = append(part.Shards, ShardName{Blob: h, Tokens: len(p.shard)})
+	part.Tokens += int64(len(p.shard))
+	p.shard = p.shard[:0]
+	p.progress("pack", p.done, p.total)
+	return nil
+}
