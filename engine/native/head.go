@@ -1,0 +1,59 @@
+package native
+
+import (
+	"github.com/crescendo-network/crescendo/engine/internal/kernel"
+	"github.com/crescendo-network/crescendo/engine/r0"
+)
+
+// headRowsPerWorker is how many tokens' logits each worker holds at a time: small
+// enough that they stay in its second cache.
+const headRowsPerWorker = 64
+
+func (m *model) headRows(a *activations) int {
+	return min(a.rows, headRowsPerWorker*len(m.work.list))
+}
+
+// logitStride keeps rows of logits off powers of two, which would make the rows
+// of a tile compete for the same cache lines.
+func (m *model) logitStride() int { return (m.dims.vocab+15)&^15 + 16 }
+
+// head computes a.losses and, with backward, the gradients of the output
+// projection and of a.hidden, the latter into a.dh.
+func (m *model) head(a *activations, backward bool) {
+	d, stride := m.dims, m.logitStride()
+	w := m.layout.head.of(m.params)
+	packed := m.pack(w, d.dim, d.vocab)
+	share := 1 / float32(a.rows)
+	for first := 0; first < a.rows; first += m.headRows(a) {
+		n := min(m.headRows(a), a.rows-first)
+		hidden := a.hidden[first*d.dim:]
+		m.work.split(n, tileRows, func(from, to int, k *worker) {
+			m.set.Multiply(to-from, d.vocab, d.dim, kernel.Left{Data: hidden[from*d.dim:], Row: d.dim, Step: 1},
+				packed, a.logits[from*stride:], stride, false, &k.Scratch)
+			for r := from; r < to; r++ {
+				row := a.logits[r*stride : r*stride+d.vocab]
+				a.losses[first+r] = m.crossEntropy(row, int(a.targets[first+r]), share, backward)
+			}
+			if backward {
+				m.set.Multiply(to-from, d.dim, d.vocab, kernel.Left{Data: a.logits[from*stride:], Row: stride, Step: 1},
+					kernel.Right{Data: w, Row: d.dim}, a.dh[(first+from)*d.dim:], d.dim, false, &k.Scratch)
+			}
+		})
+		if backward {
+			m.weightGrad(d.vocab, d.dim, n, a.logits, stride, hidden, m.layout.head.of(m.grads))
+		}
+	}
+}
+
+// crossEntropy returns the loss of one token and, with backward, replaces its
+// logits by their gradient times share.
+func (m *model) crossEntropy(row []float32, target int, share float32, backward bool) float64 {
+	top := m.set.Max(row)
+	margin := float64(row[target] - top)
+	sum := m.set.ExpSum(row, 1, top)
+	if backward {
+		m.set.Scale(row, float32((1/sum)*share))
+		row[target] -= share
+	}
+	return r0.Log64(float64(sum)) - margin
+}

@@ -1,0 +1,76 @@
+package native
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"math"
+	"syscall"
+	"testing"
+
+	"github.com/crescendo-network/crescendo/engine"
+)
+
+// halfMillion is the shape of the default demo rung.
+var halfMillion = engine.Shape{Vocab: 4096, Dim: 64, Layers: 5, Heads: 2, KVHeads: 2, FFN: 176, Context: 128, Tied: true, RopeTheta: 10000, NormEps: 1e-5}
+
+// tokensFor draws a batch with some structure, so that there is something to learn.
+func tokensFor(rng *engine.SplitMix, vocab, n int) []int32 {
+	t := make([]int32, n)
+	for i := range t {
+		t[i] = int32(rng.Intn(vocab))
+		if i > 1 && rng.Intn(3) > 0 {
+			t[i] = (t[i-1]*3 + t[i-2]) % int32(vocab)
+		}
+	}
+	return t
+}
+
+func hash(x []float32) string {
+	h := sha256.New()
+	var b [4]byte
+	for _, v := range x {
+		binary.LittleEndian.PutUint32(b[:], math.Float32bits(v))
+		h.Write(b[:])
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+func cpuSeconds() float64 {
+	var r syscall.Rusage
+	_ = syscall.Getrusage(0, &r)
+	return float64(r.Utime.Sec+r.Stime.Sec) + 1e-6*float64(r.Utime.Usec+r.Stime.Usec)
+}
+
+func BenchmarkStep05M(b *testing.B) {
+	for _, kind := range []string{engine.Muon, engine.AdamW} {
+		for _, name := range Kernels() {
+			if name == "portable" {
+				continue
+			}
+			b.Run(kind+"/"+name, func(b *testing.B) {
+				e, err := NewWithKernel(1, name)
+				if err != nil {
+					b.Fatal(err)
+				}
+				m, err := e.New(halfMillion)
+				if err != nil {
+					b.Fatal(err)
+				}
+				e.Init(m, 1)
+				o := engine.DefaultOptimizer(1220)
+				o.Kind = kind
+				batch := tokensFor(engine.NewSplitMix(1), halfMillion.Vocab, 4*129)
+				start, steps := cpuSeconds(), 0
+				for b.Loop() {
+					if _, err := m.Step(batch, 4, 128, o, steps); err != nil {
+						b.Fatal(err)
+					}
+					steps++
+				}
+				b.ReportMetric(512*float64(steps)/b.Elapsed().Seconds(), "tokens/s")
+				b.ReportMetric(512*float64(steps)/(cpuSeconds()-start), "tokens/cpu-s")
+			})
+		}
+	}
+}
