@@ -126,15 +126,6 @@ func Measure(e engine.Engine, s engine.Shape) (float64, error) {
 	return 6 * float64(s.Parameters()) * float64(batch*seq) / best.Seconds(), nil
 }
 
-// Shape is the engine's view of a rung's model.
-func Shape(spec program.Spec, i int) engine.Shape {
-	m := spec.Rungs[i].Model
-	return engine.Shape{
-		Vocab: int(m.Vocabulary(spec.Corpus.Vocabulary)), Dim: int(m.Dim), Layers: int(m.Layers), Heads: int(m.Heads),
-		KVHeads: int(m.KVHeads), FFN: int(m.FFN), Context: int(m.Context), Tied: m.Tied,
-		RopeTheta: 10000, NormEps: 1e-5,
-	}
-}
 
 // Write prints the estimates for people.
 func Write(w io.Writer, rungs []Rung, m Machine) {

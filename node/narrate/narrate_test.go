@@ -1,0 +1,40 @@
+package narrate
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/crescendo-network/crescendo"
+)
+
+func TestLine(t *testing.T) {
+	n := New("udemo")
+	ada := crescendo.Account("cresc1w508d6qejxtdg4y5r3zarvary0c5xw7kynwnd2")
+	n.Name(ada, "ada")
+	n.Text(3000, 1000)
+	for _, c := range []struct {
+		event crescendo.Event
+		want  string
+	}{
+		{crescendo.NewEvent("funding.contributed", 1, "account", ada, "amount", 1500000, "raised", 2000000),
+			"rung 1  ada buys 1.50 DEMO of shares, 2.00 DEMO raised so far"},
+		{crescendo.NewEvent("training.round-closed", 2, "round", 3, "included", 4, "payloads", 5, "tokens", 6, "before", 4000000, "paid", 1),
+			"rung 2  round 3 closed: 4 of 5 payloads, 6 tokens, loss 4.000 nats (1.924 bits/byte), 0.000001 DEMO paid"},
+		{crescendo.NewEvent("unheard.of", 0, "key", "value"), "unheard.of key=value"},
+		{crescendo.NewEvent("training.left", 1, "trainer", "cresc1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqx", "reason", "\x1b[2Jgone"),
+			"rung 1  cresc1qq..qqqx leaves: [2Jgone"},
+		{crescendo.NewEvent("funding.contributed", 1, "account", ada, "amount", "much"), "rung 1  ada buys much of shares,  raised so far"},
+	} {
+		if got, _ := n.Line(c.event); got != c.want {
+			t.Errorf("got  %q\nwant %q", got, c.want)
+		}
+	}
+}
+
+func TestFormsHaveOneLine(t *testing.T) {
+	for kind, f := range forms {
+		if strings.ContainsAny(f.text, "\n\r") || f.text == "" {
+			t.Errorf("%s: %q", kind, f.text)
+		}
+	}
+}
