@@ -8,8 +8,8 @@ import (
 	"lukechampine.com/blake3"
 )
 
-// maxLeaves bounds a tree; a proof then has at most 32 steps.
-const maxLeaves = 1 << 32
+// maxLeaves bounds a tree; a proof then has at most 30 steps.
+const maxLeaves = 1 << 30
 
 // leafHash and nodeHash differ in their first byte, so that no inner node can
 // be passed off as a leaf (RFC 6962, section 2.1, with BLAKE3).
