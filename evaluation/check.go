@@ -47,8 +47,8 @@ func (m *MsgRevealVote) Check() error {
 // check refuses a vote that no honest evaluator could have computed.
 func (v *Vote) check() error {
 	switch {
-	case v.Targets == 0:
-		return fmt.Errorf("losses over no targets")
+	case v.Targets == 0 || v.Targets > 1<<40:
+		return fmt.Errorf("losses over %d targets, want 1 to %d", v.Targets, uint64(1)<<40)
 	case v.Before < 0 || v.Before > maxLoss:
 		return fmt.Errorf("loss before out of range")
 	case v.Update.IsZero() || v.Checkpoint.IsZero() || v.Error.IsZero():

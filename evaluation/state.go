@@ -27,6 +27,25 @@ type Replay struct {
 	End   crescendo.Hash `pb:"2"`
 }
 
+// Panel is who judges one round: all evaluators with a bond, but those that
+// are trainers of the rung, in the order of their registration.
+type Panel struct {
+	Members []crescendo.Account `pb:"1"`
+}
+
+// Dispute is open from the first mismatch reported about a window until the
+// panel has decided.
+type Dispute struct {
+	Height   crescendo.Height `pb:"1"` // of the first mismatch
+	Match    uint32           `pb:"2"`
+	Mismatch uint32           `pb:"3"`
+}
+
+// Roll counts evaluators: indices are given in order of registration.
+type Roll struct {
+	Registered uint32 `pb:"1"`
+}
+
 // Standing is a trainer's line in the ranking of a finished rung. Lower and
 // Upper bound its mean gain per round at 95 %, in micro-nats per target; both
 // are computed in integers (Rank).
@@ -47,5 +66,9 @@ var (
 	Ballots    = kv.Map[Ballot]{Name: "evaluation/ballot"}       // uint32(rung), uint32(round), account
 	Votes      = kv.Map[Vote]{Name: "evaluation/vote"}           // uint32(rung), uint32(round): the vote that carried
 	Replays    = kv.Map[Replay]{Name: "evaluation/replay"}       // uint32(rung), uint32(round), trainer, evaluator
+	Opened     = kv.Map[Vote]{Name: "evaluation/opened"}         // uint32(rung), uint32(round), digest bytes: opened, not yet carried
+	Panels     = kv.Map[Panel]{Name: "evaluation/panel"}         // uint32(rung), uint32(round)
+	Disputes   = kv.Map[Dispute]{Name: "evaluation/dispute"}     // uint32(rung), uint32(round), trainer
+	Rolls      = kv.Map[Roll]{Name: "evaluation/roll"}           // none
 	Standings  = kv.Map[Standing]{Name: "evaluation/standing"}   // uint32(rung), uint32(rank from 1)
 )

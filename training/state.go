@@ -42,6 +42,12 @@ type Run struct {
 	EvalPerRound crescendo.Amount `pb:"19"`
 	LastUpdate   crescendo.Hash   `pb:"20"` // update blob that produced Base from the previous base; zero in round 1
 	Previous     crescendo.Hash   `pb:"21"` // the base of the last closed round; zero in round 1
+	Since        crescendo.Height `pb:"22"` // the phase began here
+	Active       uint32           `pb:"23"` // members the open round waits for
+	Committed    uint32           `pb:"24"` // of them, in the open round
+	Available    uint32           `pb:"25"` // revealed and held by two thirds of the panel
+	Panel        uint32           `pb:"26"` // evaluators of the open round
+	Seated       uint32           `pb:"27"` // members neither left nor expelled
 }
 
 // Member is a trainer's seat in a rung.
@@ -87,6 +93,8 @@ type Work struct {
 	Fault      string              `pb:"17"`
 	Settled    bool                `pb:"18"` // audit result is in
 	RevealedAt crescendo.Height    `pb:"19"`
+	DrawnAt    crescendo.Height    `pb:"20"` // when Run.Draw was drawn
+	Draw       crescendo.Hash      `pb:"21"` // the draw it was made in, if Drawn
 }
 
 // Closed is the record of a closed round.
@@ -106,10 +114,18 @@ type Closed struct {
 	BaseError  crescendo.Hash      `pb:"13"` // aggregator error state before the update
 }
 
+// Window is one trainer's round that waits for its replay.
+type Window struct {
+	Drawn crescendo.Height `pb:"1"`
+}
+
 // The rule's collections. Account key parts are strings.
 var (
 	Runs    = kv.Map[Run]{Name: "training/run"}       // uint32(rung)
 	Members = kv.Map[Member]{Name: "training/member"} // uint32(rung), account
 	Works   = kv.Map[Work]{Name: "training/work"}     // uint32(rung), uint32(round), account
 	Rounds  = kv.Map[Closed]{Name: "training/round"}  // uint32(rung), uint32(round)
+	// Windows lists what is drawn for audit and not yet settled:
+	// uint32(rung), account, uint32(round).
+	Windows = kv.Map[Window]{Name: "training/window"}
 )
