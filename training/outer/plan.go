@@ -1,0 +1,159 @@
+// Package outer holds the arithmetic of a training round that must come out
+// equal everywhere: what a trainer does with its windows (Worker, Work), how
+// payloads are judged and averaged (Judge), and the blobs that carry
+// checkpoints, aggregator error and trainer state from round to round.
+//
+// A trainer's round, its replay by an evaluator and its audit by a stranger
+// are the same function over the same inputs. The package fetches nothing and
+// speaks to no ledger: role/trainer and role/evaluator do. Everything is
+// numeric profile R0.
+package outer
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/engine"
+	"github.com/crescendo-network/crescendo/internal/digest"
+	"github.com/crescendo-network/crescendo/program"
+	"github.com/crescendo-network/crescendo/training/delta"
+)
+
+// What programmes do not choose.
+const (
+	ropeTheta         = 10000
+	normEps           = 1e-5
+	adamEps           = 1e-8
+	newtonSchulzSteps = 5
+
+	// ErrorDecay multiplies a trainer's error feedback before each payload.
+	ErrorDecay = 0.95
+)
+
+// Plan is everything about a rung's rounds that the programme fixes.
+type Plan struct {
+	Rung      crescendo.RungID
+	Shape     engine.Shape
+	Optimizer engine.Optimizer
+	Codec     delta.Codec
+	Layout    delta.Layout
+	Rounds    uint32
+	Steps     uint32 // inner steps per round
+	Sequences uint32 // per step
+	Eager     uint32 // at most so many steps before the base is known
+	HeldOut   uint32 // sequences a round is scored on
+}
+
+// PlanOf reads a rung's plan out of a programme.
+func PlanOf(spec program.Spec, rung crescendo.RungID) (Plan, error) {
+	if rung < 1 || int(rung) > len(spec.Rungs) {
+		return Plan{}, fmt.Errorf("plan rung %d: the programme has %d rungs", rung, len(spec.Rungs))
+	}
+	r := spec.Rungs[rung-1]
+	t := r.Training
+	p := Plan{
+		Rung: rung, Shape: ShapeOf(r.Model, spec.Corpus.Vocabulary), Rounds: t.Rounds,
+		Steps: t.Steps, Sequences: t.Sequences, Eager: t.Eager, HeldOut: spec.Evaluation.Sequences,
+	}
+	if err := p.Shape.Validate(); err != nil {
+		return Plan{}, fmt.Errorf("plan rung %d: %w", rung, err)
+	}
+	if p.Steps == 0 || p.Sequences == 0 || p.Rounds == 0 || p.HeldOut == 0 || p.Eager > p.Steps {
+		return Plan{}, fmt.Errorf("plan rung %d: rounds, steps, sequences and scored sequences must be above zero, eager steps at most steps", rung)
+	}
+	p.Optimizer = OptimizerOf(t.Optimizer, int(t.Rounds)*int(t.Steps)+int(r.Sealing.FinalSteps))
+	if err := p.Optimizer.Validate(); err != nil {
+		return Plan{}, fmt.Errorf("plan rung %d: %w", rung, err)
+	}
+	var err error
+	if p.Codec, err = delta.Parse(t.Codec); err != nil {
+		return Plan{}, fmt.Errorf("plan rung %d: %w", rung, err)
+	}
+	if p.Layout, err = LayoutOf(p.Shape); err != nil {
+		return Plan{}, fmt.Errorf("plan rung %d: %w", rung, err)
+	}
+	return p, nil
+}
+
+// ShapeOf is the engine's shape of a programme's model; vocabulary is the
+// corpus's.
+func ShapeOf(m program.Model, vocabulary uint32) engine.Shape {
+	return engine.Shape{
+		Vocab: int(m.Vocabulary(vocabulary)), Dim: int(m.Dim), Layers: int(m.Layers), Heads: int(m.Heads),
+		KVHeads: int(m.KVHeads), FFN: int(m.FFN), Context: int(m.Context), Tied: m.Tied,
+		RopeTheta: ropeTheta, NormEps: normEps,
+	}
+}
+
+// OptimizerOf is the engine's optimizer of a programme's. The schedule runs
+// over all inner steps of the rung, the sealing vault's last ones included.
+func OptimizerOf(o program.Optimizer, totalSteps int) engine.Optimizer {
+	if o == (program.Optimizer{}) {
+		return engine.DefaultOptimizer(totalSteps)
+	}
+	millionths := func(n uint32) float32 { return float32(float64(n) / 1e6) }
+	return engine.Optimizer{
+		Kind: o.Kind, LR: millionths(o.LRMillionths), MatrixLR: millionths(o.MatrixLRMillionths),
+		Beta1: millionths(o.Beta1Millionths), Beta2: millionths(o.Beta2Millionths), Eps: adamEps,
+		WeightDecay: millionths(o.WeightDecayMillionths), Momentum: millionths(o.MomentumMillionths),
+		Clip: millionths(o.ClipMillionths), WarmupSteps: int(uint64(totalSteps) * uint64(o.WarmupBP) / 10000),
+		TotalSteps: totalSteps, FinalFraction: float32(float64(o.FinalBP) / 1e4), NewtonSchulzSteps: newtonSchulzSteps,
+	}
+}
+
+// LayoutOf is the layout of a shape's payloads.
+func LayoutOf(s engine.Shape) (delta.Layout, error) {
+	var lengths []int
+	for _, t := range s.Tensors() {
+		lengths = append(lengths, t.Len)
+	}
+	return delta.NewLayout(lengths)
+}
+
+// Tokens is how many targets a trainer's round works through.
+func (p Plan) Tokens() uint64 {
+	return uint64(p.Steps) * uint64(p.Sequences) * uint64(p.Shape.Context)
+}
+
+// stepIndex counts a round's inner steps over the whole rung, for the schedule.
+func (p Plan) stepIndex(round crescendo.Round, step uint32) int {
+	return (int(round)-1)*int(p.Steps) + int(step)
+}
+
+// shapeDigest stands in the header of every blob of this package.
+func shapeDigest(s engine.Shape) crescendo.Hash {
+	var b []byte
+	tied := 0
+	if s.Tied {
+		tied = 1
+	}
+	for _, v := range []int{s.Vocab, s.Dim, s.Layers, s.Heads, s.KVHeads, s.FFN, s.Context, tied} {
+		b = binary.LittleEndian.AppendUint64(b, uint64(v))
+	}
+	for _, v := range []float32{s.RopeTheta, s.NormEps} {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+	}
+	return digest.Sum("crescendo/training/outer/shape/v1", b)
+}
+
+// InitialSeed draws a rung's initial weights. It is fixed by the chain, so that
+// an organiser has nothing to choose.
+func InitialSeed(chainID string, rung crescendo.RungID) uint64 {
+	h := digest.Sum("crescendo/training/outer/initial/v1", []byte(chainID), binary.BigEndian.AppendUint32(nil, uint32(rung)))
+	return binary.LittleEndian.Uint64(h[:8])
+}
+
+// Initial makes the two blobs a rung's training starts from: the checkpoint of
+// round zero and the aggregator's empty error.
+func Initial(chainID string, p Plan) (checkpoint, aggregatorError []byte, err error) {
+	v := make([]float32, p.Shape.Parameters())
+	engine.InitParams(p.Shape, v, InitialSeed(chainID, p.Rung))
+	if checkpoint, err = EncodeCheckpoint(p.Shape, Vector{p.Rung, 0, v}); err != nil {
+		return nil, nil, err
+	}
+	clear(v)
+	aggregatorError, err = EncodeError(p.Shape, Vector{p.Rung, 0, v})
+	return checkpoint, aggregatorError, err
+}
