@@ -30,9 +30,17 @@ type RungState struct {
 	Dropped []crescendo.Account `pb:"5"`
 }
 
+// Treasury is what the pot "@treasury" holds. Rules see no balances, so the
+// composer keeps count.
+type Treasury struct {
+	Balance crescendo.Amount `pb:"1"`
+}
+
 // Specs holds the one Spec; Rungs the state of each rung that is no longer
 // just announced.
 var (
 	Specs = kv.Map[Spec]{Name: "program/spec"}      // key: none
 	Rungs = kv.Map[RungState]{Name: "program/rung"} // key: uint32(rung)
+	// Treasuries holds the one Treasury; key: none.
+	Treasuries = kv.Map[Treasury]{Name: "program/treasury"}
 )
