@@ -1,6 +1,8 @@
 package training
 
 import (
+	"bytes"
+
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/internal/kv"
 )
@@ -94,4 +96,14 @@ func Release(env crescendo.Env, s kv.Store, t Terms) (crescendo.Outcome, error) 
 	run.enter(env, Finished, 0)
 	out.Emit(crescendo.NewEvent("training.finished", t.Rung, "rounds", run.Round, "voids", run.Voids, "released", released, "final", run.Final))
 	return out, Runs.Set(s, run, t.key())
+}
+
+// WindowKey reads the rest of a key of Windows, as List over a rung returns
+// it.
+func WindowKey(rest []byte) (trainer crescendo.Account, round crescendo.Round, ok bool) {
+	i := bytes.IndexByte(rest, 0)
+	if i < 0 || len(rest) != i+5 {
+		return "", 0, false
+	}
+	return crescendo.Account(rest[:i]), readRound(rest[i+1:]), true
 }
