@@ -185,8 +185,17 @@ func (w *Worker) MeanLoss() int64 { return w.loss / int64(max(1, w.steps)) }
 
 // Finish encodes what the round has learned and returns the state it ends in.
 func (w *Worker) Finish() (payload []byte, end *State, err error) {
-	if w.base == nil || !w.Done() {
+	if !w.Done() {
 		return nil, nil, fmt.Errorf("finish round %d after %d steps: %w", w.round, w.steps, ErrTask)
+	}
+	return w.FinishEarly()
+}
+
+// FinishEarly is Finish whether or not all steps are done: what a demo actor
+// does that hopes nobody replays its round.
+func (w *Worker) FinishEarly() (payload []byte, end *State, err error) {
+	if w.base == nil {
+		return nil, nil, fmt.Errorf("finish round %d before it has begun: %w", w.round, ErrTask)
 	}
 	theta := w.model.Params()
 	r0.Combine(w.scratch, 1, theta, -1, w.base)
