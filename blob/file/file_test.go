@@ -83,6 +83,9 @@ func TestDiskFull(t *testing.T) {
 	if ok, err := s.Has(t.Context(), blob.Sum(data)); ok || err != nil {
 		t.Errorf("has after a failed put = %v, %v", ok, err)
 	}
+	if left, err := os.ReadDir(filepath.Join(s.Dir(), tempDir)); err != nil || len(left) != 0 {
+		t.Errorf("a failed put leaves %v, %v", left, err)
+	}
 	s.createTemp = create
 	if _, err := s.Put(t.Context(), data); err != nil {
 		t.Errorf("put once there is room: %v", err)
