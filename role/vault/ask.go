@@ -271,7 +271,7 @@ func (a *reply) keep(output int, final bool, e *prompt.Event) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), receiptTime)
 	defer cancel()
-	return v.conn.Do(ctx, calls.Receipt, calls.ReceiptArgs{Receipt: receipt}, nil)
+	return v.conn.Do(ctx, calls.Receipt, calls.ReceiptArgs{Receipt: receipt, Provisional: !final}, nil)
 }
 
 // settle accounts for the answer: all of it if it came to its end, what

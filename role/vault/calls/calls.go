@@ -24,7 +24,7 @@ const (
 	Prove   = "prove"   // ProveArgs -> a proof.Bundle
 	Get     = "get"     // GetArgs -> the blob
 	Put     = "put"     // PutArgs, then the blob -> nothing
-	Receipt = "receipt" // inference.SignedReceipt -> nothing; kept durably when it returns
+	Receipt = "receipt" // ReceiptArgs -> nothing; kept durably when it returns
 )
 
 // StartArgs tell a new vault whom it serves and which ledger it is to believe.
@@ -110,7 +110,10 @@ type PutArgs struct {
 	Size uint64         `pb:"2"`
 }
 
-// ReceiptArgs carry a receipt to keep; one of the same sequence supersedes it.
+// ReceiptArgs carry a receipt to keep. A provisional one stands for an answer
+// that is still being given: the receipt of the same sequence that follows
+// supersedes it, so it may be settled only once its vault has ended.
 type ReceiptArgs struct {
-	Receipt inference.SignedReceipt `pb:"1"`
+	Receipt     inference.SignedReceipt `pb:"1"`
+	Provisional bool                    `pb:"2"`
 }
