@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/crescendo-network/crescendo/engine"
+	"github.com/crescendo-network/crescendo/engine/enginetest"
 )
 
 // exactLoss is the mean loss of the last forward pass before rounding.
@@ -49,7 +50,7 @@ func TestGradient(t *testing.T) {
 				m.params[i] = float32(float64(m.params[i]) * scale)
 			}
 			const batch, seq = 2, 37
-			tokens := tokensFor(rng, shape.Vocab, batch*(seq+1))
+			tokens := enginetest.Tokens(3, shape.Vocab, batch*(seq+1))
 			if _, err := m.gradient(tokens, batch, seq); err != nil {
 				t.Fatal(err)
 			}

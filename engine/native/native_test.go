@@ -9,22 +9,11 @@ import (
 	"testing"
 
 	"github.com/crescendo-network/crescendo/engine"
+	"github.com/crescendo-network/crescendo/engine/enginetest"
 )
 
 // halfMillion is the shape of the default demo rung.
 var halfMillion = engine.Shape{Vocab: 4096, Dim: 64, Layers: 5, Heads: 2, KVHeads: 2, FFN: 176, Context: 128, Tied: true, RopeTheta: 10000, NormEps: 1e-5}
-
-// tokensFor draws a batch with some structure, so that there is something to learn.
-func tokensFor(rng *engine.SplitMix, vocab, n int) []int32 {
-	t := make([]int32, n)
-	for i := range t {
-		t[i] = int32(rng.Intn(vocab))
-		if i > 1 && rng.Intn(3) > 0 {
-			t[i] = (t[i-1]*3 + t[i-2]) % int32(vocab)
-		}
-	}
-	return t
-}
 
 func hash(x []float32) string {
 	h := sha256.New()
@@ -60,7 +49,7 @@ func BenchmarkStep05M(b *testing.B) {
 				e.Init(m, 1)
 				o := engine.DefaultOptimizer(1220)
 				o.Kind = kind
-				batch := tokensFor(engine.NewSplitMix(1), halfMillion.Vocab, 4*129)
+				batch := enginetest.Tokens(1, halfMillion.Vocab, 4*129)
 				start, steps := cpuSeconds(), 0
 				for b.Loop() {
 					if _, err := m.Step(batch, 4, 128, o, steps); err != nil {

@@ -1,5 +1,7 @@
 package kernel
 
+import "math"
+
 // A tile is the piece of a product that one call of the inner loop computes.
 type tile struct {
 	columns int
@@ -170,10 +172,16 @@ func multiplyPortable(rows, k int, a []float32, rowA, stepA int, b []float32, ro
 			acc = *row
 		}
 		for p := range k {
-			x := a[i*rowA+p*stepA]
+			x := float64(a[i*rowA+p*stepA])
 			bp := (*[width]float32)(b[p*rowB:])
-			for j := range acc {
-				acc[j] = FMA(x, bp[j], acc[j])
+			for j := range acc { // FMA, written out because it is too long to be inlined
+				product := float64(x * float64(bp[j]))
+				sum := product + float64(acc[j])
+				if delicate(math.Float64bits(sum)) {
+					acc[j] = roundOnce(product, float64(acc[j]), sum)
+				} else {
+					acc[j] = float32(sum)
+				}
 			}
 		}
 		*row = acc

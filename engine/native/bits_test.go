@@ -1,0 +1,164 @@
+package native
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/crescendo-network/crescendo/engine"
+	"github.com/crescendo-network/crescendo/engine/enginetest"
+	"github.com/crescendo-network/crescendo/engine/internal/kernel"
+)
+
+func TestContract(t *testing.T) {
+	for _, name := range Kernels() {
+		for _, threads := range []int{1, 3} {
+			t.Run(fmt.Sprintf("%s/%d", name, threads), func(t *testing.T) {
+				e, err := NewWithKernel(threads, name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				enginetest.Run(t, e)
+			})
+		}
+	}
+}
+
+// golden are hashes of parameters and optimizer state after a few steps. They
+// are part of profile R0: a change here makes old work impossible to audit.
+var golden = []struct {
+	name  string
+	shape engine.Shape
+	kind  string
+	want  string
+}{
+	{"even", engine.Shape{Vocab: 128, Dim: 64, Layers: 1, Heads: 2, KVHeads: 2, FFN: 96, Context: 64, Tied: true, RopeTheta: 10000, NormEps: 1e-5}, engine.Muon, "b70fce10b027538debfa4c8644844f9f"},
+	{"even", engine.Shape{Vocab: 128, Dim: 64, Layers: 1, Heads: 2, KVHeads: 2, FFN: 96, Context: 64, Tied: true, RopeTheta: 10000, NormEps: 1e-5}, engine.AdamW, "dd240dbfdb641b82ed46bc89e3817f8b"},
+	{"odd", engine.Shape{Vocab: 131, Dim: 36, Layers: 2, Heads: 6, KVHeads: 2, FFN: 53, Context: 64, RopeTheta: 500, NormEps: 1e-6}, engine.Muon, "40b0cbab12fb95662b19cd2e61b58761"},
+	{"odd", engine.Shape{Vocab: 131, Dim: 36, Layers: 2, Heads: 6, KVHeads: 2, FFN: 53, Context: 64, RopeTheta: 500, NormEps: 1e-6}, engine.AdamW, "fec75845b0f524b0b4663125a48c9f5a"},
+}
+
+// TestGoldenBits trains with every kernel and several numbers of threads.
+func TestGoldenBits(t *testing.T) {
+	for _, g := range golden {
+		for _, name := range Kernels() {
+			for _, threads := range []int{1, 2, 3} {
+				t.Run(fmt.Sprintf("%s/%s/%s/%d", g.name, g.kind, name, threads), func(t *testing.T) {
+					if got := trainAndHash(t, g.shape, g.kind, name, threads); got != g.want {
+						t.Errorf("hash is %s, want %s", got, g.want)
+					}
+				})
+			}
+		}
+	}
+}
+
+func trainAndHash(t *testing.T, shape engine.Shape, kind, name string, threads int) string {
+	t.Helper()
+	e, err := NewWithKernel(threads, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := e.New(shape)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Init(m, 42)
+	o := engine.DefaultOptimizer(6)
+	o.Kind = kind
+	const batch, seq, steps = 2, 45, 3
+	for step := range steps {
+		if _, err := m.Step(enginetest.Tokens(uint64(step), shape.Vocab, batch*(seq+1)), batch, seq, o, step); err != nil {
+			t.Fatal(err)
+		}
+	}
+	losses, err := m.Loss(enginetest.Tokens(99, shape.Vocab, batch*(seq+1)), batch, seq)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := append(append([]float32(nil), m.Params()...), m.OptimizerState()...)
+	for _, l := range losses {
+		all = append(all, float32(l))
+	}
+	return hash(all)
+}
+
+// TestDecodingHasTheBitsOfForward compares a session's logits, token by token,
+// with those of a forward pass over the whole text.
+func TestDecodingHasTheBitsOfForward(t *testing.T) {
+	for _, g := range golden[1:3] {
+		e := New(2)
+		made, err := e.New(g.shape)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Init(made, 5)
+		m := made.(*model)
+		const seq = 61
+		tokens := enginetest.Tokens(1, g.shape.Vocab, seq+1)
+		s, err := m.Session(seq)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := m.prepare(1, seq, false)
+		a.load(tokens)
+		m.forward(a)
+		m.head(a, false) // its logits are overwritten by exponentials, so do without
+		packed := m.pack(m.layout.head.of(m.params), m.dims.dim, m.dims.vocab)
+		want := make([]float32, seq*m.dims.vocab)
+		m.set.Multiply(seq, m.dims.vocab, m.dims.dim, kernel.Left{Data: a.hidden, Row: m.dims.dim, Step: 1}, packed, want, m.dims.vocab, false, &m.work.list[0].Scratch)
+		for i := range seq {
+			got, err := s.Feed(tokens[i : i+1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !sameBits(got, want[i*m.dims.vocab:(i+1)*m.dims.vocab]) {
+				t.Fatalf("%s: logits of token %d differ", g.name, i)
+			}
+		}
+	}
+}
+
+// TestOnlyExactMath holds the rule that profile R0 rests on: of package math,
+// only what is exact everywhere.
+func TestOnlyExactMath(t *testing.T) {
+	allowed := []string{"Sqrt", "FMA", "Float32bits", "Float32frombits", "Float64bits", "Float64frombits", "Inf", "MaxFloat64", "MaxFloat32", "MaxInt64", "MaxInt", "Sqrt2"}
+	var files []string
+	for _, dir := range []string{".", "..", "../r0", "../internal/kernel"} {
+		found, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil || len(found) == 0 {
+			t.Fatalf("no source in %s: %v", dir, err)
+		}
+		files = append(files, found...)
+	}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range parsed.Imports {
+			if i.Path.Value == `"math"` && i.Name != nil {
+				t.Errorf("%s renames package math", file)
+			}
+			if strings.Contains(i.Path.Value, "math/rand") || strings.Contains(i.Path.Value, "math/cmplx") {
+				t.Errorf("%s imports %s", file, i.Path.Value)
+			}
+		}
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			if s, ok := n.(*ast.SelectorExpr); ok {
+				if x, ok := s.X.(*ast.Ident); ok && x.Name == "math" && !slices.Contains(allowed, s.Sel.Name) {
+					t.Errorf("%s uses math.%s", file, s.Sel.Name)
+				}
+			}
+			return true
+		})
+	}
+}
