@@ -12,6 +12,7 @@ import (
 	"github.com/crescendo-network/crescendo/engine"
 	"github.com/crescendo-network/crescendo/ledger"
 	"github.com/crescendo-network/crescendo/program"
+	"github.com/crescendo-network/crescendo/role/blocks"
 	"github.com/crescendo-network/crescendo/training"
 	"github.com/crescendo-network/crescendo/training/delta"
 	"github.com/crescendo-network/crescendo/training/outer"
@@ -45,7 +46,7 @@ type seat struct {
 }
 
 // train takes part in one rung until its training is finished.
-func (c Config) train(ctx context.Context, blocks <-chan ledger.Block, rung crescendo.RungID) error {
+func (c Config) train(ctx context.Context, news <-chan ledger.Block, rung crescendo.RungID) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	s := &seat{Config: c, rung: rung, chain: c.Ledger.ChainID(), retry: true, cancel: func() {}}
@@ -60,9 +61,9 @@ func (c Config) train(ctx context.Context, blocks <-chan ledger.Block, rung cres
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case b, ok := <-blocks:
+		case b, ok := <-news:
 			if !ok {
-				return errors.Join(ctx.Err(), errClosed)
+				return errors.Join(ctx.Err(), blocks.ErrClosed)
 			}
 			if s.concerned(b) {
 				s.retry = true
@@ -352,11 +353,11 @@ func (s *seat) publish(ctx context.Context, run training.Run) error {
 	if !s.ready || e.Seed != run.Seed || s.uploaded == run.Seed {
 		return nil
 	}
-	blobs := []crescendo.Hash{e.Reveal.Payload}
+	names := []crescendo.Hash{e.Reveal.Payload}
 	if uint32(run.Round) < s.plan.Rounds {
-		blobs = append(blobs, e.Reveal.End) // the next window starts from it
+		names = append(names, e.Reveal.End) // the next window starts from it
 	}
-	for _, h := range blobs {
+	for _, h := range names {
 		data, err := s.Local.Get(ctx, h, 0)
 		if err != nil {
 			return fmt.Errorf("publish round %d: %w", run.Round, err)

@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"time"
 
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/blob"
@@ -22,6 +21,7 @@ import (
 	"github.com/crescendo-network/crescendo/internal/kv"
 	"github.com/crescendo-network/crescendo/ledger"
 	"github.com/crescendo-network/crescendo/program"
+	"github.com/crescendo-network/crescendo/role/blocks"
 	"github.com/crescendo-network/crescendo/training"
 )
 
@@ -33,7 +33,6 @@ var (
 	// ErrNotKept means that the trainer was not among the best of a rung.
 	ErrNotKept = errors.New("not kept for the next rung")
 
-	errClosed = errors.New("ledger is no longer followed")
 	errNoRung = errors.New("no such rung")
 )
 
@@ -66,14 +65,14 @@ func Run(ctx context.Context, c Config) error {
 	if c.Craft == nil {
 		c.Craft = Honest
 	}
-	blocks := follow(ctx, c.Ledger, c.Log)
+	news := blocks.Follow(ctx, c.Ledger, c.Log)
 	for last := crescendo.RungID(0); ; {
-		rung, err := c.await(ctx, blocks, last)
+		rung, err := c.await(ctx, news, last)
 		if err != nil || rung == 0 {
 			return err
 		}
 		c.Log.Info("training", "rung", rung, "trainer", c.Signer.Account())
-		if err := c.train(ctx, blocks, rung); err != nil {
+		if err := c.train(ctx, news, rung); err != nil {
 			return fmt.Errorf("train rung %d: %w", rung, err)
 		}
 		if last = rung; c.Rung != 0 {
@@ -84,7 +83,7 @@ func Run(ctx context.Context, c Config) error {
 
 // await waits for a rung above last that the trainer may work in. It returns
 // zero when no rung is left.
-func (c Config) await(ctx context.Context, blocks <-chan ledger.Block, last crescendo.RungID) (crescendo.RungID, error) {
+func (c Config) await(ctx context.Context, news <-chan ledger.Block, last crescendo.RungID) (crescendo.RungID, error) {
 	for {
 		rung, done, err := c.next(ctx, last)
 		switch {
@@ -97,7 +96,7 @@ func (c Config) await(ctx context.Context, blocks <-chan ledger.Block, last cres
 		case done || rung != 0:
 			return rung, nil
 		}
-		if err := wait(ctx, blocks); err != nil {
+		if _, err := blocks.Wait(ctx, news); err != nil {
 			return 0, err
 		}
 	}
@@ -164,75 +163,4 @@ func optional[V any](v V, err error) (V, error) {
 		return zero, nil
 	}
 	return v, err
-}
-
-// follow delivers blocks as they come. A slow reader misses the older ones,
-// whose events then stand in the block it gets: state is read afresh anyway.
-func follow(ctx context.Context, l ledger.Ledger, log *slog.Logger) <-chan ledger.Block {
-	out := make(chan ledger.Block, 1)
-	go func() {
-		defer close(out)
-		var height crescendo.Height
-		for pause := pauseMin; ctx.Err() == nil; {
-			if height == 0 {
-				head, err := l.Head(ctx)
-				if err == nil {
-					height = max(1, head.Height)
-				} else {
-					log.Warn("read ledger head", "error", err)
-					pause = rest(ctx, pause)
-				}
-				continue
-			}
-			b, err := l.Next(ctx, height)
-			if err != nil {
-				if ctx.Err() == nil {
-					log.Warn("follow ledger", "height", height, "error", err)
-				}
-				height = 0
-				pause = rest(ctx, pause)
-				continue
-			}
-			pause = pauseMin
-			height++
-			select {
-			case old := <-out:
-				b.Events = append(slices.Clip(old.Events), b.Events...)
-				b.Events = b.Events[max(0, len(b.Events)-maxEvents):]
-			default:
-			}
-			out <- b
-		}
-	}()
-	return out
-}
-
-const (
-	pauseMin  = 100 * time.Millisecond
-	pauseMax  = 5 * time.Second
-	maxEvents = 4096
-)
-
-// rest sleeps and returns the next, longer pause.
-func rest(ctx context.Context, d time.Duration) time.Duration {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
-	return min(2*d, pauseMax)
-}
-
-// wait returns at the next block.
-func wait(ctx context.Context, blocks <-chan ledger.Block) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case _, ok := <-blocks:
-		if !ok {
-			return errors.Join(ctx.Err(), errClosed)
-		}
-		return nil
-	}
 }

@@ -1,0 +1,334 @@
+package evaluator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/blob"
+	"github.com/crescendo-network/crescendo/engine"
+	"github.com/crescendo-network/crescendo/evaluation"
+	"github.com/crescendo-network/crescendo/internal/digest"
+	"github.com/crescendo-network/crescendo/ledger"
+	"github.com/crescendo-network/crescendo/program"
+	"github.com/crescendo-network/crescendo/training"
+	"github.com/crescendo-network/crescendo/training/outer"
+)
+
+// panel is an evaluator's part in judging one rung.
+type panel struct {
+	Config
+	rung    crescendo.RungID
+	plan    outer.Plan
+	heldOut outer.Windows
+	model   engine.Model // for scores; replays have their own
+	gate    *gate        // closed to replays while scores are computed
+	replays *replays
+
+	base      vector
+	error     vector
+	payloads  map[crescendo.Hash][]byte // of the open round
+	round     crescendo.Round           // that payloads are of
+	judged    crescendo.Hash            // draw that verdict is for
+	verdict   outer.Verdict
+	published crescendo.Hash // checkpoint of the verdict whose blobs are stored
+}
+
+// vector is a blob's contents with its name.
+type vector struct {
+	hash   crescendo.Hash
+	values []float32
+}
+
+func newPanel(ctx context.Context, c Config, state ledger.State, rung crescendo.RungID, run training.Run) (*panel, error) {
+	p := &panel{Config: c, rung: rung, gate: &gate{}, payloads: map[crescendo.Hash][]byte{}}
+	spec, err := program.Specs.Get(state)
+	if err != nil {
+		return nil, fmt.Errorf("read programme: %w", err)
+	}
+	if p.plan, err = outer.PlanOf(spec, rung); err != nil {
+		return nil, err
+	}
+	reader, err := c.Corpus(ctx, run.Corpus)
+	if err != nil {
+		return nil, err
+	}
+	if m := reader.Manifest(); m.Root != run.Root || m.Vocab > p.plan.Shape.Vocab {
+		return nil, fmt.Errorf("corpus %s: it is not the one the rung was started with", run.Corpus)
+	}
+	if p.heldOut, err = reader.HeldOut().WithContext(p.plan.Shape.Context); err != nil {
+		return nil, err
+	}
+	train, err := reader.Train().WithContext(p.plan.Shape.Context)
+	if err != nil {
+		return nil, err
+	}
+	if p.model, err = c.Engine.New(p.plan.Shape); err != nil {
+		return nil, err
+	}
+	p.replays, err = newReplays(ctx, c, rung, p.plan, gated{train, p.gate})
+	return p, err
+}
+
+func (p *panel) close() { p.replays.close() }
+
+// pending reports whether replays wait for a block to be looked at.
+func (p *panel) pending() bool { return p.replays.moved() }
+
+// act does what the phase of the open round asks for, then looks after replays.
+func (p *panel) act(ctx context.Context, state ledger.State, run training.Run, b ledger.Block) error {
+	phaseErr := p.phase(ctx, state, run)
+	return errors.Join(phaseErr, p.replays.refresh(state, run, b))
+}
+
+func (p *panel) phase(ctx context.Context, state ledger.State, run training.Run) error {
+	if run.Phase != training.Revealing && run.Phase != training.Voting && run.Phase != training.Unveiling {
+		return nil
+	}
+	seats, err := optional(evaluation.Panels.Get(state, uint32(p.rung), uint32(run.Round)))
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(seats.Members, p.Signer.Account()) {
+		return nil
+	}
+	works, err := training.Works.List(state, nil, training.MaxMembers, uint32(p.rung), uint32(run.Round))
+	if err != nil {
+		return err
+	}
+	if p.round != run.Round {
+		p.round = run.Round
+		clear(p.payloads)
+	}
+	var list []trainerWork
+	for _, w := range works {
+		list = append(list, trainerWork{training.Account(w.Rest), w.Value})
+	}
+	switch run.Phase {
+	case training.Revealing:
+		return p.attest(ctx, run, list)
+	case training.Voting:
+		return p.vote(ctx, state, run, list)
+	}
+	return p.open(ctx, state, run, list)
+}
+
+type trainerWork struct {
+	trainer crescendo.Account
+	work    training.Work
+}
+
+// payload fetches what a trainer has revealed.
+func (p *panel) payload(ctx context.Context, w training.Work) ([]byte, error) {
+	if data, ok := p.payloads[w.Payload]; ok {
+		return data, nil
+	}
+	data, err := p.Blobs.Get(ctx, w.Payload, int64(w.Size))
+	if err != nil {
+		return nil, err
+	}
+	if uint64(len(data)) != w.Size {
+		return nil, fmt.Errorf("payload %s has %d bytes, %d were announced", w.Payload.Short(), len(data), w.Size)
+	}
+	p.payloads[w.Payload] = data
+	return data, nil
+}
+
+// attest says which payloads it holds, as far as it has not yet.
+func (p *panel) attest(ctx context.Context, run training.Run, list []trainerWork) error {
+	me := p.Signer.Account()
+	m := &training.MsgAttest{Sender: me, Rung: p.rung, Round: run.Round}
+	var missing error
+	for _, t := range list {
+		if !t.work.Revealed || slices.Contains(t.work.Holders, me) || len(m.Trainers) >= training.MaxAttested {
+			continue
+		}
+		if _, err := p.payload(ctx, t.work); err != nil {
+			missing = errors.Join(missing, fmt.Errorf("fetch payload of %s: %w", t.trainer, err))
+			continue
+		}
+		m.Trainers = append(m.Trainers, t.trainer)
+	}
+	if len(m.Trainers) > 0 {
+		if _, err := p.Ledger.Submit(ctx, p.Signer, m); err != nil {
+			return errors.Join(missing, err)
+		}
+	}
+	return missing
+}
+
+// vote judges the round and commits to the outcome.
+func (p *panel) vote(ctx context.Context, state ledger.State, run training.Run, list []trainerWork) error {
+	me := p.Signer.Account()
+	done, err := evaluation.Ballots.Has(state, uint32(p.rung), uint32(run.Round), string(me))
+	if err != nil || done {
+		return err
+	}
+	if err := p.judge(ctx, run, list); err != nil {
+		return err
+	}
+	salt, err := p.salt(run)
+	if err != nil {
+		return err
+	}
+	_, err = p.Ledger.Submit(ctx, p.Signer, &evaluation.MsgCommitVote{
+		Sender: me, Rung: p.rung, Round: run.Round,
+		Commitment: evaluation.VoteCommitment(p.Ledger.ChainID(), p.rung, run.Round, me, salt, p.verdict.Vote),
+	})
+	if err != nil {
+		return err
+	}
+	return p.publish(ctx)
+}
+
+// open opens the vote that it has committed to, once its blobs are stored.
+func (p *panel) open(ctx context.Context, state ledger.State, run training.Run, list []trainerWork) error {
+	me := p.Signer.Account()
+	ballot, err := optional(evaluation.Ballots.Get(state, uint32(p.rung), uint32(run.Round), string(me)))
+	if err != nil || ballot.Commitment.IsZero() || ballot.Opened {
+		return err
+	}
+	if err := p.judge(ctx, run, list); err != nil { // again, after a restart
+		return err
+	}
+	salt, err := p.salt(run)
+	if err != nil {
+		return err
+	}
+	if err := p.publish(ctx); err != nil {
+		return err
+	}
+	_, err = p.Ledger.Submit(ctx, p.Signer, &evaluation.MsgRevealVote{Sender: me, Rung: p.rung, Round: run.Round, Salt: salt, Vote: p.verdict.Vote})
+	return err
+}
+
+// salt hides a vote until it is opened. It follows from the key, so that a
+// restarted evaluator can open what it has committed to. The document cannot
+// be mistaken for a transaction: no protocol buffer begins with a "c".
+func (p *panel) salt(run training.Run) (crescendo.Hash, error) {
+	name := digest.Sum("crescendo/evaluator/salt/v1", []byte(p.Ledger.ChainID()), run.Seed[:], run.Draw[:])
+	signature, err := p.Signer.Sign([]byte("crescendo/evaluator/salt/v1/" + name.String()))
+	if err != nil {
+		return crescendo.Hash{}, fmt.Errorf("derive salt: %w", err)
+	}
+	return digest.Sum("crescendo/evaluator/salt/v1", signature), nil
+}
+
+// judge computes the verdict on the open round, unless it has it.
+func (p *panel) judge(ctx context.Context, run training.Run, list []trainerWork) error {
+	if p.judged == run.Draw && !run.Draw.IsZero() {
+		return nil
+	}
+	began := time.Now()
+	if err := p.fetchBase(ctx, run); err != nil {
+		return err
+	}
+	ballot := outer.Ballot{Round: run.Round, Base: p.base.values, Error: p.error.values, Draw: run.Draw, HeldOut: p.heldOut}
+	for _, t := range list {
+		if !t.work.Available {
+			continue
+		}
+		data, err := p.payload(ctx, t.work)
+		if err != nil {
+			return fmt.Errorf("fetch payload of %s: %w", t.trainer, err)
+		}
+		ballot.Submissions = append(ballot.Submissions, outer.Submission{Trainer: t.trainer, Payload: data})
+	}
+	p.gate.close()
+	defer p.gate.open()
+	verdict, err := outer.Judge(ctx, p.model, p.plan, ballot, blob.Sum)
+	if err != nil {
+		return err
+	}
+	p.verdict, p.judged = verdict, run.Draw
+	v := verdict.Vote
+	p.Log.Info("round judged", "rung", p.rung, "round", run.Round, "payloads", len(v.Scores),
+		"loss", float64(v.Before)/1e6/float64(v.Targets), "took", time.Since(began).Round(time.Millisecond))
+	return nil
+}
+
+// fetchBase gets hold of base and aggregator's error: from its own last
+// verdict, or from the store.
+func (p *panel) fetchBase(ctx context.Context, run training.Run) error {
+	if v := p.verdict.Vote; v.Checkpoint == run.Base {
+		p.base = vector{run.Base, p.verdict.Params}
+	}
+	if v := p.verdict.Vote; v.Error == run.Error {
+		p.error = vector{run.Error, p.verdict.Error}
+	}
+	size := outer.VectorSize(p.plan.Shape)
+	if p.base.hash != run.Base {
+		v, err := p.fetch(ctx, run.Base, size, outer.DecodeCheckpoint)
+		if err != nil {
+			return fmt.Errorf("fetch base of round %d: %w", run.Round, err)
+		}
+		p.base = v
+	}
+	if p.error.hash != run.Error {
+		v, err := p.fetch(ctx, run.Error, size, outer.DecodeError)
+		if err != nil {
+			return fmt.Errorf("fetch aggregator error of round %d: %w", run.Round, err)
+		}
+		p.error = v
+	}
+	p.replays.remember(p.base)
+	return nil
+}
+
+func (p *panel) fetch(ctx context.Context, h crescendo.Hash, size int64, decode func(engine.Shape, []byte) (outer.Vector, error)) (vector, error) {
+	data, err := p.Blobs.Get(ctx, h, size)
+	if err != nil {
+		return vector{}, err
+	}
+	v, err := decode(p.plan.Shape, data)
+	return vector{h, v.Values}, err
+}
+
+// publish stores what the vote names, so that trainers can go on the moment it
+// carries.
+func (p *panel) publish(ctx context.Context) error {
+	if p.published == p.verdict.Vote.Checkpoint {
+		return nil
+	}
+	for _, b := range []struct {
+		hash crescendo.Hash
+		data []byte
+	}{{p.verdict.Vote.Update, p.verdict.Update}, {p.verdict.Vote.Checkpoint, p.verdict.Checkpoint}, {p.verdict.Vote.Error, p.verdict.AggregatorError}} {
+		has, err := p.Blobs.Has(ctx, b.hash)
+		if err == nil && !has {
+			_, err = p.Blobs.Put(ctx, b.data)
+		}
+		if err != nil {
+			return fmt.Errorf("publish verdict: %w", err)
+		}
+	}
+	p.published = p.verdict.Vote.Checkpoint
+	p.verdict.Checkpoint, p.verdict.AggregatorError = nil, nil
+	return nil
+}
+
+// gate lets scores go before replays: windows are read through it, one each
+// step, and not while it is closed.
+type gate struct{ mu sync.RWMutex }
+
+func (g *gate) close() { g.mu.Lock() }
+func (g *gate) open()  { g.mu.Unlock() }
+
+type gated struct {
+	inner outer.Windows
+	gate  *gate
+}
+
+// Windows implements outer.Windows.
+func (g gated) Windows() int { return g.inner.Windows() }
+
+// Window implements outer.Windows.
+func (g gated) Window(ctx context.Context, i int) ([]int32, error) {
+	g.gate.mu.RLock()
+	defer g.gate.mu.RUnlock()
+	return g.inner.Window(ctx, i)
+}
