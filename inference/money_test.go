@@ -324,3 +324,28 @@ func FuzzMessages(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkSettle64Receipts(b *testing.B) {
+	m := &meter{escrow: 1 << 40}
+	for range inference.MaxReceipts {
+		m.serve(1, "crescendo-dev-test", 100, 100)
+	}
+	w, err := transcript.New(map[crescendo.Account]crescendo.Amount{"client": 1 << 40})
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, err = w.Do(func(env crescendo.Env, s kv.Store) (crescendo.Outcome, error) {
+		return inference.OpenSession(env, s,
+			&inference.MsgOpen{Sender: "client", Rung: 1, Vault: crescendo.Hash{7}, Escrow: m.escrow, Key: public(key(2))},
+			inference.Terms{Operator: "operator", VaultKey: public(key(1)), InputPrice: inputPrice, OutputPrice: outputPrice})
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	msg := &inference.MsgSettle{Sender: "client", Receipts: m.receipts}
+	for b.Loop() {
+		if _, err := settle(msg)(w.Env, kv.NewOverlay(w.Store)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -214,6 +214,24 @@ func (c *Chain) Advance() (ledger.Block, error) {
 	return c.advance()
 }
 
+// Run advances the chain at the given interval until the context ends, for
+// seats that wait for deadlines. It returns the context's error, or why the
+// chain stopped.
+func (c *Chain) Run(ctx context.Context, every time.Duration) error {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+			if _, err := c.Advance(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
 func (c *Chain) advance() (ledger.Block, error) {
 	if c.broken != nil {
 		return ledger.Block{}, c.broken

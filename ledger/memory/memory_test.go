@@ -137,6 +137,23 @@ func TestBrokenRulesStopTheChain(t *testing.T) {
 	}
 }
 
+func TestRunMakesBlocks(t *testing.T) {
+	c := open(t, memory.Options{Manual: true}, raise{failAt: 200})
+	stopped := make(chan error, 1)
+	go func() { stopped <- c.Run(context.Background(), time.Millisecond) }()
+	if _, err := c.Submit(context.Background(), alice, contribute(alice, 1)); err != nil {
+		t.Error(err)
+	}
+	if err := <-stopped; err == nil || !strings.Contains(err.Error(), "end block 200") {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := open(t, memory.Options{}, raise{}).Run(ctx, time.Hour); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
 // liar presents somebody else's account.
 type liar struct {
 	*memory.Signer
@@ -186,6 +203,20 @@ func TestSignerRedactsItself(t *testing.T) {
 	for _, form := range []string{"%v", "%+v", "%#v", "%s"} {
 		if got := fmt.Sprintf(form, alice); got != "signer of "+string(alice.Account()) {
 			t.Errorf("%s prints %s", form, got)
+		}
+	}
+}
+
+func BenchmarkSubmit(b *testing.B) {
+	open := func(s kv.Store) error { return funding.Open(crescendo.Env{}, s, 1, 1, 1<<60, 1<<60) }
+	c, err := memory.New(memory.Options{}, raise{}, open, map[crescendo.Account]crescendo.Amount{alice.Account(): 1 << 60})
+	if err != nil {
+		b.Fatal(err)
+	}
+	m := contribute(alice, 1)
+	for b.Loop() {
+		if _, err := c.Submit(context.Background(), alice, m); err != nil {
+			b.Fatal(err)
 		}
 	}
 }
