@@ -316,7 +316,9 @@ func FuzzMessages(f *testing.F) {
 		}
 		var c inference.MsgClose
 		if canon.Decode(raw, &c) == nil && c.Check() == nil {
-			_, _ = w.Do(func(env crescendo.Env, s kv.Store) (crescendo.Outcome, error) { return inference.Close(env, s, &c, 1<<63) })
+			_, _ = w.Do(func(env crescendo.Env, s kv.Store) (crescendo.Outcome, error) {
+				return inference.Close(env, s, &c, 1<<63)
+			})
 		}
 		usage, err := inference.UsageOf(w.Store, 1)
 		if err != nil || usage.Escrowed != w.Bank.Balance("@inference/1") || usage.Revenue != w.Bank.Balance("@revenue/1") {
