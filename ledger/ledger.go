@@ -25,7 +25,7 @@ var (
 // Signer holds an account's key. Implementations redact themselves.
 type Signer interface {
 	Account() crescendo.Account
-	PublicKey() []byte                     // compressed secp256k1
+	PublicKey() []byte                        // compressed secp256k1
 	Sign(signDocument []byte) ([]byte, error) // 64 bytes r||s over SHA-256
 }
 
