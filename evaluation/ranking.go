@@ -3,7 +3,6 @@ package evaluation
 import (
 	"cmp"
 	"encoding/binary"
-	"math/big"
 	"slices"
 	"strings"
 
@@ -25,6 +24,9 @@ type Record struct {
 
 // widest is the half width of an interval about which nothing is known.
 const widest = 10_000_000
+
+// maxScored is more rounds than a programme may have.
+const maxScored = 10_000
 
 // Rank orders the trainers of a finished rung. At most keep of them go on:
 // those in good standing that were counted in at least half of all rounds and
@@ -78,26 +80,35 @@ func unfit(r Record, mean int64, rounds uint32) string {
 }
 
 // interval returns the mean gain and twice its standard error, from the
-// sample variance: (square - gain^2/n) / (n-1) / n.
+// sample variance. With n gains of at most ten nats and n at most maxScored,
+// nothing below leaves 64 bits.
 func interval(r Record) (mean, half int64) {
-	if r.Scored == 0 {
+	n := int64(r.Scored)
+	if n == 0 || n > maxScored || r.Gain > n*widest || r.Gain < -n*widest || r.GainSquare > 1<<62 {
 		return 0, widest
 	}
-	n := int64(r.Scored)
 	mean = r.Gain / n
 	if n == 1 {
 		return mean, widest
 	}
-	gain, count := big.NewInt(r.Gain), big.NewInt(n)
-	spread := new(big.Int).SetUint64(r.GainSquare)
-	spread.Mul(spread, count).Sub(spread, gain.Mul(gain, gain)) // n^2 times the variance
-	if spread.Sign() < 0 {
+	// The squares of gain-mean sum to this, but for the rounding of the mean,
+	// whose square is below one micro-nat per round.
+	spread := int64(r.GainSquare) - mean*(2*r.Gain-n*mean)
+	if spread < 0 {
 		return mean, widest // sums that no sequence of gains has
 	}
-	// 4 * spread / (n^2 * (n-1)) is the square of twice the standard error.
-	spread.Mul(spread, big.NewInt(4))
-	spread.Div(spread, new(big.Int).Mul(new(big.Int).Mul(count, count), big.NewInt(n-1)))
-	return mean, min(widest, spread.Sqrt(spread).Int64())
+	return mean, min(widest, int64(root(4*uint64(spread)/uint64(n*(n-1)))))
+}
+
+// root returns the integer square root, rounded down.
+func root(v uint64) uint64 {
+	var r uint64
+	for bit := uint64(1) << 31; bit > 0; bit >>= 1 {
+		if (r|bit)*(r|bit) <= v {
+			r |= bit
+		}
+	}
+	return r
 }
 
 // Publish writes the ranking into the store.
