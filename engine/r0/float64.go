@@ -50,7 +50,7 @@ func Log64(x float64) float64 {
 	return float64(kf*ln2Hi) - ((half - inner) - f)
 }
 
-// Exp64 is the exponential, within one unit in the last place; it is 0 below
+// Exp64 is the exponential, within about one unit in the last place; it is 0 below
 // -708 and +Inf above 709.
 func Exp64(x float64) float64 {
 	switch {

@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"os"
+	"regexp"
 	"testing"
 )
 
@@ -294,5 +296,17 @@ func BenchmarkVectors(b *testing.B) {
 				s.SwiGLU(x, y, z)
 			}
 		})
+	}
+}
+
+// TestAVX2Registers checks that nothing in the assembly needs the half-width
+// forms of AVX-512, which a machine with AVX2 only does not have.
+func TestAVX2Registers(t *testing.T) {
+	source, err := os.ReadFile("kernel_amd64.s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := regexp.MustCompile(`\b[XY](1[6-9]|2[0-9]|3[01])\b`).Find(source); m != nil {
+		t.Errorf("register %s is used", m)
 	}
 }
