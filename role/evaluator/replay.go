@@ -3,7 +3,6 @@ package evaluator
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -114,11 +113,11 @@ func (r *replays) refresh(state ledger.State, run training.Run, b ledger.Block) 
 	}
 	listed := map[windowKey]bool{}
 	for _, e := range open {
-		n := len(e.Rest) - 4
-		if n < 0 {
+		trainer, round, ok := training.WindowKey(e.Rest)
+		if !ok {
 			return fmt.Errorf("read windows of rung %d: key of %d bytes", r.rung, len(e.Rest))
 		}
-		key := windowKey{crescendo.Round(binary.BigEndian.Uint32(e.Rest[n:])), training.Account(e.Rest[:n]), e.Value.Drawn}
+		key := windowKey{round, trainer, e.Value.Drawn}
 		listed[key] = true
 		if err := r.learn(state, run, key); err != nil {
 			return err
