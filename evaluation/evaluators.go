@@ -99,7 +99,7 @@ func slash(s kv.Store, rung crescendo.RungID, round crescendo.Round, account cre
 	part := min(e.Bond, max(whole/10, 1))
 	e.Bond, e.Burned = e.Bond-part, e.Burned+part
 	out.Pay(Pot, crescendo.Burn, part)
-	out.Emit(crescendo.NewEvent("evaluation.slashed", rung, "round", round, "evaluator", account, "burned", part, "reason", reason))
+	out.Emit(crescendo.NewEvent("evaluation.slashed", rung, "round", round, "evaluator", account, "amount", part, "reason", reason))
 	return Evaluators.Set(s, e, string(account))
 }
 

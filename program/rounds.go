@@ -85,7 +85,7 @@ func (c *call) startTraining(m *training.MsgStart) error {
 	return c.move(m.Rung, state, StageTraining)
 }
 
-// open returns the rung's run if the named round is in the named phase.
+// openPhase refuses unless the named round is open and in the named phase.
 func (c *call) openPhase(id crescendo.RungID, round crescendo.Round, doing string, phase training.Phase) error {
 	if _, err := c.at(id, doing, StageTraining); err != nil {
 		return err
@@ -207,7 +207,7 @@ func (c *call) endVoting(id crescendo.RungID, run training.Run) (bool, error) {
 	late := c.env.Height >= run.Deadline
 	switch {
 	case tally.Committed == tally.Panel, late && tally.Committed >= evaluation.Quorum(tally.Panel):
-		return true, training.Unveil(c.env, c.store, c.terms(id))
+		return true, c.join(training.Unveil(c.env, c.store, c.terms(id)))
 	case late:
 		return true, c.void(id, run.Round, "too few votes")
 	}
@@ -270,6 +270,7 @@ func (c *call) payEvaluators(id crescendo.RungID, run training.Run, agreed []cre
 		if err := evaluation.Earn(c.store, account, pay); err != nil {
 			return err
 		}
+		c.out.Emit(crescendo.NewEvent("evaluation.paid", id, "round", run.Round, "evaluator", account, "amount", pay))
 		if err := c.join(funding.Draw(c.env, c.store, id, pay, account)); err != nil {
 			return err
 		}

@@ -15,9 +15,9 @@ func Allow(env crescendo.Env, s kv.Store, m *MsgAllow) (crescendo.Outcome, error
 	if err := Measurements.Set(s, Measurement{Since: env.Height, Denied: m.Deny}, m.Measurement); err != nil {
 		return out, err
 	}
-	kind := "sealing.measurement-allowed"
+	kind := "sealing.allowed"
 	if m.Deny {
-		kind = "sealing.measurement-denied"
+		kind = "sealing.denied"
 	}
 	out.Emit(crescendo.NewEvent(kind, 0, "measurement", hexed(m.Measurement)))
 	return out, markDenied(s, m.Measurement, m.Deny)
@@ -127,7 +127,7 @@ func RegisterKeeper(env crescendo.Env, s kv.Store, m *MsgRegisterKeeper, organis
 	}
 	if len(m.SealKey) > 0 {
 		k.SealKey = m.SealKey
-		out.Emit(crescendo.NewEvent("sealing.keeper-ready", 0, "keeper", who))
+		out.Emit(crescendo.NewEvent("sealing.keeper-registered", 0, "keeper", who))
 	}
 	return out, Keepers.Set(s, k, string(who))
 }

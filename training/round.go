@@ -56,7 +56,8 @@ func Advance(env crescendo.Env, s kv.Store, t Terms) (crescendo.Outcome, bool, e
 	case run.Phase == Working && run.Committed >= run.Active && run.Committed >= t.MinTrainers,
 		run.Phase == Working && late && run.Committed >= t.MinTrainers:
 		run.enter(env, Revealing, t.RevealBlocks)
-		out := crescendo.Outcome{Events: []crescendo.Event{crescendo.NewEvent("training.revealing", t.Rung, "round", run.Round, "committed", run.Committed, "deadline", run.Deadline)}}
+		var out crescendo.Outcome
+		out.Emit(crescendo.NewEvent("training.revealing", t.Rung, "round", run.Round, "committed", run.Committed, "deadline", run.Deadline))
 		return out, true, Runs.Set(s, run, t.key())
 	case run.Phase == Working && (late || run.Active < t.MinTrainers):
 		out, err := Void(env, s, t, "too few commitments")
@@ -118,13 +119,15 @@ func draw(env crescendo.Env, s kv.Store, t Terms, run Run) (crescendo.Outcome, e
 }
 
 // Unveil ends the commitment of votes and begins their opening.
-func Unveil(env crescendo.Env, s kv.Store, t Terms) error {
+func Unveil(env crescendo.Env, s kv.Store, t Terms) (crescendo.Outcome, error) {
+	var out crescendo.Outcome
 	run, err := load(s, t.Rung)
 	if err != nil {
-		return err
+		return out, err
 	}
 	run.enter(env, Unveiling, t.VoteBlocks)
-	return Runs.Set(s, run, t.key())
+	out.Emit(crescendo.NewEvent("training.unveiling", t.Rung, "round", run.Round, "deadline", run.Deadline))
+	return out, Runs.Set(s, run, t.key())
 }
 
 // Void drops the open attempt: same base, no faults, nobody misses a round.
