@@ -39,6 +39,8 @@ type Organiser struct {
 	Corpus func(context.Context) (Corpus, error)
 	// Measurement is the vault program's; empty when no vault is to be allowed.
 	Measurement []byte
+	// Keepers are the accounts to appoint as keepers of keys.
+	Keepers []crescendo.Account
 	// Served is how many requests a rung answers before the next raise opens,
 	// so that holders have something to reinvest.
 	Served func(crescendo.RungID) uint64
@@ -54,7 +56,7 @@ func (o *Organiser) Kinds() []string {
 
 // Act implements Actor.
 func (o *Organiser) Act(ctx context.Context, state ledger.State) error {
-	if err := o.allow(ctx, state); err != nil {
+	if err := o.appoint(ctx, state); err != nil {
 		return err
 	}
 	for r := 1; r <= min(o.Rungs, len(o.Spec.Rungs)); r++ {
@@ -76,16 +78,31 @@ func (o *Organiser) Act(ctx context.Context, state ledger.State) error {
 	return nil
 }
 
-// allow puts the vault's measurement on the policy.
-func (o *Organiser) allow(ctx context.Context, state ledger.State) error {
-	if len(o.Measurement) == 0 {
+// appoint puts the vault's measurement on the policy and appoints keepers.
+func (o *Organiser) appoint(ctx context.Context, state ledger.State) error {
+	var msgs []crescendo.Message
+	if len(o.Measurement) > 0 {
+		has, err := sealing.Measurements.Has(state, o.Measurement)
+		if err != nil {
+			return err
+		}
+		if !has {
+			msgs = append(msgs, &sealing.MsgAllow{Sender: o.Signer.Account(), Measurement: o.Measurement})
+		}
+	}
+	for _, k := range o.Keepers {
+		has, err := sealing.Keepers.Has(state, string(k))
+		if err != nil {
+			return err
+		}
+		if !has {
+			msgs = append(msgs, &sealing.MsgRegisterKeeper{Sender: o.Signer.Account(), Keeper: k})
+		}
+	}
+	if len(msgs) == 0 {
 		return nil
 	}
-	has, err := sealing.Measurements.Has(state, o.Measurement)
-	if err != nil || has {
-		return err
-	}
-	_, err = o.Ledger.Submit(ctx, o.Signer, &sealing.MsgAllow{Sender: o.Signer.Account(), Measurement: o.Measurement})
+	_, err := o.Ledger.Submit(ctx, o.Signer, msgs...)
 	return err
 }
 

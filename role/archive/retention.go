@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"encoding/binary"
 
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/internal/kv"
@@ -48,9 +49,8 @@ func (s *sweeper) sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for i, entry := range runs {
-		rung := crescendo.RungID(i + 1) // rungs train in order
-		run := entry.Value
+	for _, entry := range runs {
+		rung, run := crescendo.RungID(binary.BigEndian.Uint32(entry.Rest)), entry.Value
 		for round := s.done[rung] + 1; round+keepNewest < run.Round; round++ {
 			settled, err := s.clear(ctx, state, rung, round, run)
 			if err != nil {

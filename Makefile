@@ -1,0 +1,59 @@
+# Everything here needs Go 1.26 and git, nothing else.
+#
+#   make run     build, then play a programme on this machine until stopped
+#   make test    every test
+#   make check   formatting, vet, and the rules of the tree
+#   make bench   measured speeds
+#   make clean-home   forget the run that `make run` plays
+
+GO       ?= go
+HOME_DIR ?= $(CURDIR)/.home
+PROGRAM  ?= programs/thousandth.yaml
+
+export CGO_ENABLED := 0
+unexport GOFLAGS
+
+BUILD := $(GO) build -trimpath -buildvcs=false
+
+.PHONY: all build run test test-race check bench proto clean clean-home
+
+all: build
+
+build:
+	@mkdir -p bin
+	@echo "building crescendo and crescendo-vault ..."
+	@$(BUILD) -o bin/crescendo ./cmd/crescendo
+	@$(BUILD) -o bin/crescendo-vault ./cmd/crescendo-vault
+	@echo "building crescendo-ledger; the first time this compiles the Cosmos SDK and takes some minutes ..."
+	@$(BUILD) -o bin/crescendo-ledger ./cmd/crescendo-ledger
+	@echo "built bin/crescendo, bin/crescendo-vault, bin/crescendo-ledger"
+
+run: build
+	@bin/crescendo up --program $(PROGRAM) --home $(HOME_DIR)
+
+# Linking the Cosmos SDK takes much memory and time: few packages at once.
+test:
+	$(GO) test -p 2 -timeout 15m ./...
+
+# The packages in which goroutines share memory. The race detector needs a C
+# compiler.
+test-race:
+	CGO_ENABLED=1 $(GO) test -race -p 2 -timeout 20m ./internal/... ./blob/... ./node/... ./role/... ./ledger/memory/... ./engine/native/...
+
+check:
+	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(GO) test .
+
+bench:
+	$(GO) test -run NONE -bench . -benchtime 1s ./engine/... ./tokenizer/... ./training/... ./blob/...
+
+# Regenerates the protobuf code of the ledger; needs the network.
+proto:
+	proto/generate.sh
+
+clean:
+	rm -rf bin
+
+clean-home:
+	rm -rf $(HOME_DIR)

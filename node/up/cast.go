@@ -1,0 +1,149 @@
+package up
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/engine"
+	"github.com/crescendo-network/crescendo/program"
+	"github.com/crescendo-network/crescendo/program/programfile"
+)
+
+// part is one seat or demo actor of a run: its key is keys/<name>.key.
+type part struct {
+	Name    string            // "trainer-3"
+	Account crescendo.Account // set once its key exists
+	Cheat   string            // how a free rider cheats; empty: it is honest
+}
+
+// cast is everybody who takes part in a run on this machine.
+type cast struct {
+	Organiser  part
+	Keeper     part
+	Operator   part
+	Funders    []part
+	Clients    []part
+	Trainers   []part
+	Evaluators []part
+}
+
+// castOf names everybody. Which trainers are free riders depends on the seed,
+// and their names do not tell.
+func castOf(demo programfile.Demo, seed uint64) *cast {
+	c := &cast{
+		Organiser:  part{Name: "organiser"},
+		Keeper:     part{Name: "keeper"},
+		Operator:   part{Name: "operator"},
+		Funders:    parts("funder", demo.Funders),
+		Clients:    parts("client", demo.Clients),
+		Trainers:   parts("trainer", demo.Trainers+demo.FreeRiders),
+		Evaluators: parts("evaluator", demo.Evaluators),
+	}
+	order := make([]int, len(c.Trainers))
+	for i := range order {
+		order[i] = i
+	}
+	rng := engine.NewSplitMix(seed)
+	for i := len(order) - 1; i > 0; i-- {
+		j := rng.Intn(i + 1)
+		order[i], order[j] = order[j], order[i]
+	}
+	for i := range min(demo.FreeRiders, len(order)) {
+		kinds := demo.CheatKinds
+		if len(kinds) == 0 {
+			kinds = []string{"nothing"}
+		}
+		c.Trainers[order[i]].Cheat = kinds[i%len(kinds)]
+	}
+	return c
+}
+
+func parts(role string, n int) []part {
+	ps := make([]part, n)
+	for i := range ps {
+		ps[i].Name = fmt.Sprintf("%s-%d", role, i+1)
+	}
+	return ps
+}
+
+// all lists everybody in a fixed order.
+func (c *cast) all() []*part {
+	out := []*part{&c.Organiser, &c.Keeper, &c.Operator}
+	for _, group := range [][]part{c.Funders, c.Clients, c.Trainers, c.Evaluators} {
+		for i := range group {
+			out = append(out, &group[i])
+		}
+	}
+	return out
+}
+
+// accounts lists the accounts of everybody.
+func (c *cast) accounts() []crescendo.Account {
+	var out []crescendo.Account
+	for _, p := range c.all() {
+		out = append(out, p.Account)
+	}
+	return out
+}
+
+// Pocket money for what nobody foresees, such as a wallet's first steps by
+// hand.
+const pocketMoney crescendo.Amount = 1_000_000_000
+
+// balances is what everybody begins with: enough for all raises, bonds and
+// prices of the programme.
+func (c *cast) balances(spec program.Spec, demo programfile.Demo) map[crescendo.Account]crescendo.Amount {
+	b := map[crescendo.Account]crescendo.Amount{}
+	var caps, bonds crescendo.Amount
+	for _, r := range spec.Rungs {
+		caps += r.Raise.HardCap
+		bonds += r.Training.Bond
+	}
+	for _, p := range c.all() {
+		b[p.Account] = pocketMoney
+	}
+	for _, p := range c.Funders {
+		b[p.Account] += caps/crescendo.Amount(max(1, len(c.Funders))) + caps/16
+	}
+	for _, p := range c.Trainers {
+		b[p.Account] += 2 * bonds
+	}
+	for _, p := range c.Evaluators {
+		b[p.Account] += 2 * spec.Evaluation.Bond
+	}
+	for _, p := range c.Clients {
+		b[p.Account] += c.spending(spec, demo)
+	}
+	return b
+}
+
+// spending bounds what a demo client pays over all rungs, sessions left open
+// by crashes included.
+func (c *cast) spending(spec program.Spec, demo programfile.Demo) crescendo.Amount {
+	var sum crescendo.Amount
+	for _, r := range spec.Rungs {
+		sum += SessionEscrow(r, demo) * 8
+	}
+	return sum
+}
+
+// SessionEscrow is what a demo client puts into a session: the price of all
+// its requests if each fills the context, and a half more.
+func SessionEscrow(r program.Rung, demo programfile.Demo) crescendo.Amount {
+	perRequest := crescendo.Amount(r.Model.Context)*(r.Inference.InputPrice+r.Inference.OutputPrice)/1000 + 2
+	escrow := perRequest * crescendo.Amount(max(1, demo.Requests))
+	return escrow + escrow/2 + 1
+}
+
+// cheats are the names of the free riders, for the label that only people see.
+func (c *cast) cheats() []string {
+	var names []string
+	for _, t := range c.Trainers {
+		if t.Cheat != "" {
+			names = append(names, t.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}

@@ -1,0 +1,135 @@
+package up
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/crescendo-network/crescendo/node/home"
+	"github.com/crescendo-network/crescendo/node/machine"
+	"github.com/crescendo-network/crescendo/node/supervise"
+	"github.com/crescendo-network/crescendo/role/archive"
+)
+
+// ports are where this run's processes serve, chosen free at its start.
+type ports struct{ ledger, archive, relay, proxy string }
+
+// choosePorts finds free ports and lets go of them again at once. Another
+// program could take one in between; then its owner fails to start, loudly.
+func choosePorts() (ports, error) {
+	var p ports
+	for _, dst := range []*string{&p.ledger, &p.archive, &p.relay, &p.proxy} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return ports{}, fmt.Errorf("find a free port: %w", err)
+		}
+		defer l.Close()
+		*dst = l.Addr().String()
+	}
+	return p, nil
+}
+
+// programs are the paths of our three programs.
+type programs struct{ crescendo, ledger, vault string }
+
+func findPrograms() (programs, error) {
+	var p programs
+	var err error
+	if p.crescendo, err = os.Executable(); err != nil {
+		return p, fmt.Errorf("find own program: %w", err)
+	}
+	if p.ledger, err = machine.Sibling("crescendo-ledger"); err != nil {
+		return p, err
+	}
+	p.vault, err = machine.Sibling("crescendo-vault")
+	return p, err
+}
+
+// launcher describes the processes of a run.
+type launcher struct {
+	home     home.Home
+	programs programs
+	ports    ports
+	blockMS  int
+}
+
+func (l launcher) url(address string) string { return "http://" + address }
+
+func (l launcher) ready(name string) string { return l.home.Path("ready", name) }
+
+// seat describes a `crescendo` process that joins through the archive.
+func (l launcher) seat(role, name string, args ...string) supervise.Process {
+	return supervise.Process{
+		Role: role, Name: name, Path: l.programs.crescendo, Ready: l.ready(name),
+		Args: append(args, l.url(l.ports.archive),
+			"--key", l.home.Key(name), "--home", l.home.Path("seats", name), "--ready-file", l.ready(name)),
+		// One machine plays everybody: each gets one thread, and the memory
+		// it uses is worth more than the time collecting garbage takes.
+		Env: []string{"GOMAXPROCS=2", "GOGC=60"},
+	}
+}
+
+func (l launcher) ledger() supervise.Process {
+	return supervise.Process{
+		Role: "ledger", Name: "ledger", Path: l.programs.ledger, Address: l.url(l.ports.ledger), Ready: l.ready("ledger"),
+		Args: []string{"start", "--home", l.home.Path("ledger"), "--rpc", l.ports.ledger,
+			"--block-time", strconv.Itoa(l.blockMS) + "ms", "--ready-file", l.ready("ledger")},
+	}
+}
+
+func (l launcher) archive(p archive.Programme) supervise.Process {
+	return supervise.Process{
+		Role: "archive", Name: "archive", Path: l.programs.crescendo, Address: l.url(l.ports.archive), Ready: l.ready("archive"),
+		Args: []string{"archive", "--home", l.home.Path("archive"), "--listen", l.ports.archive,
+			"--ledger", p.LedgerRPC, "--chain-id", p.ChainID, "--relay", p.Relay, "--genesis-hash", p.GenesisHash,
+			"--trust", fmt.Sprintf("%d:%s", p.Trust.Height, p.Trust.Hash), "--allow-uploads", "--ready-file", l.ready("archive")},
+	}
+}
+
+// vaults lists the processes that relays run: each writes its vault's number
+// beside its own files.
+func (u *run) vaults() []supervise.Entry {
+	var entries []supervise.Entry
+	data, err := os.ReadFile(u.Home.Path("seats", u.cast.Operator.Name, "vault.pid"))
+	if err != nil {
+		return nil
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	if err != nil || syscall.Kill(pid, 0) != nil {
+		return nil
+	}
+	return append(entries, supervise.Entry{Role: "vault", Name: "vault", PID: pid})
+}
+
+func (l launcher) trainer(p part) supervise.Process {
+	args := []string{"training", "join", "--name", p.Name, "--threads", "1"}
+	if p.Cheat != "" {
+		args = append(args, "--demo-cheat", p.Cheat)
+	}
+	proc := l.seat("trainer", p.Name, args...)
+	proc.Nice = 5
+	return proc
+}
+
+func (l launcher) evaluator(p part) supervise.Process {
+	return l.seat("evaluator", p.Name, "evaluation", "run", "--name", p.Name, "--threads", "1")
+}
+
+func (l launcher) keeper(p part) supervise.Process {
+	return l.seat("keeper", p.Name, "sealing", "keep")
+}
+
+func (l launcher) relay(p part) supervise.Process {
+	proc := l.seat("relay", p.Name, "sealing", "relay", "--listen", l.ports.relay, "--vault", l.programs.vault)
+	proc.Address = l.url(l.ports.relay)
+	return proc
+}
+
+func (l launcher) client(p part, rungs int, config string) supervise.Process {
+	proc := l.seat("client", p.Name, "demo", "client", "--config", config, "--rungs", strconv.Itoa(rungs))
+	proc.Nice = 5
+	return proc
+}
