@@ -30,3 +30,12 @@ func refusalOf(err error) error {
 	}
 	return refusal{e}
 }
+
+// Refuse gives an error the form in which the SDK reports it.
+func Refuse(err error) error {
+	var e *nouns.Error
+	if !errors.As(err, &e) {
+		e = nouns.Errorf(nouns.CodeInvalid, "%v", err)
+	}
+	return refusal{e}
+}
