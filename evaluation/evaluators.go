@@ -17,15 +17,25 @@ const Pot crescendo.Account = "@evaluation/0"
 // Quorum is two thirds of a panel of n, rounded up.
 func Quorum(n int) int { return (2*n + 2) / 3 }
 
-// Register makes the sender an evaluator and takes its bond.
+// MaxMissed is how many rounds in a row an evaluator may be absent before it
+// is suspended and loses a tenth of its bond. Without that, strangers could
+// register, do nothing, and keep any vote from reaching two thirds.
+const MaxMissed = 3
+
+// Register makes the sender an evaluator and takes its bond, or reinstates it
+// after a suspension.
 func Register(env crescendo.Env, s kv.Store, m *MsgRegister, bond crescendo.Amount) (crescendo.Outcome, error) {
 	var out crescendo.Outcome
-	known, err := Evaluators.Has(s, string(m.Sender))
-	if err != nil {
-		return out, err
-	}
-	if known {
+	known, err := Evaluators.Get(s, string(m.Sender))
+	switch {
+	case err == nil && known.Suspended:
+		known.Suspended, known.Missed = false, 0
+		out.Emit(crescendo.NewEvent("evaluation.reinstated", 0, "evaluator", m.Sender))
+		return out, Evaluators.Set(s, known, string(m.Sender))
+	case err == nil:
 		return out, crescendo.Errorf(crescendo.CodeDuplicate, "register evaluator: %s is one already", m.Sender)
+	case !errors.Is(err, kv.ErrNotFound):
+		return out, err
 	}
 	roll, err := Rolls.Get(s)
 	if err != nil && !errors.Is(err, kv.ErrNotFound) {
@@ -44,25 +54,66 @@ func Register(env crescendo.Env, s kv.Store, m *MsgRegister, bond crescendo.Amou
 }
 
 // Electorate returns the evaluators that may judge a rung, in order of
-// registration: those with a bond left whom exclude does not name.
-func Electorate(r kv.Reader, exclude func(crescendo.Account) (bool, error)) ([]crescendo.Account, error) {
+// registration: those with a bond left whom exclude does not name. Suspended
+// ones are among them only if there are fewer than least others.
+func Electorate(r kv.Reader, least int, exclude func(crescendo.Account) (bool, error)) ([]crescendo.Account, error) {
 	all, err := Evaluators.List(r, nil, MaxEvaluators)
 	if err != nil {
 		return nil, err
 	}
 	slices.SortFunc(all, func(a, b kv.Entry[Evaluator]) int { return int(a.Value.Index) - int(b.Value.Index) })
-	var out []crescendo.Account
+	var active, every []crescendo.Account
 	for _, e := range all {
 		account := trimmed(e.Rest)
 		no, err := exclude(account)
 		if err != nil {
 			return nil, err
 		}
-		if !no && (e.Value.Bond > 0 || e.Value.Burned == 0) {
-			out = append(out, account)
+		if no || (e.Value.Bond == 0 && e.Value.Burned > 0) {
+			continue
+		}
+		every = append(every, account)
+		if !e.Value.Suspended {
+			active = append(active, account)
+		}
+	}
+	if len(active) < least {
+		return every, nil
+	}
+	return active, nil
+}
+
+// RollCall notes which members of a round's panel have done their part in it.
+// If nobody has, nobody is blamed: the cause lies elsewhere.
+func RollCall(s kv.Store, rung crescendo.RungID, round crescendo.Round, present []crescendo.Account) (crescendo.Outcome, error) {
+	var out crescendo.Outcome
+	panel, err := Panels.Get(s, uint32(rung), uint32(round))
+	if err != nil || len(present) == 0 {
+		return out, err
+	}
+	for _, account := range panel.Members {
+		if err := call(s, rung, round, account, slices.Contains(present, account), &out); err != nil {
+			return out, err
 		}
 	}
 	return out, nil
+}
+
+func call(s kv.Store, rung crescendo.RungID, round crescendo.Round, account crescendo.Account, present bool, out *crescendo.Outcome) error {
+	e, err := Evaluators.Get(s, string(account))
+	if err != nil {
+		return err
+	}
+	if e.Missed++; present {
+		e.Missed = 0
+	}
+	suspend := e.Missed >= MaxMissed && !e.Suspended
+	e.Suspended = e.Suspended || suspend
+	if err := Evaluators.Set(s, e, string(account)); err != nil || !suspend {
+		return err
+	}
+	out.Emit(crescendo.NewEvent("evaluation.suspended", rung, "round", round, "evaluator", account, "missed", e.Missed))
+	return slash(s, rung, round, account, "absent", out)
 }
 
 // Seat fixes who judges a round. A new attempt at a round seats a new panel.

@@ -12,6 +12,9 @@ type Evaluator struct {
 	Earned crescendo.Amount `pb:"3"`
 	Burned crescendo.Amount `pb:"4"`
 	Index  uint32           `pb:"5"` // order of registration
+	Missed uint32           `pb:"6"` // rounds in a row in which it did nothing
+	// Suspended evaluators sit on a panel only if there are too few others.
+	Suspended bool `pb:"7"`
 }
 
 // Ballot is one evaluator's vote in a round.

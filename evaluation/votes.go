@@ -124,6 +124,21 @@ func agreeing(ballots []kv.Entry[Ballot], digest crescendo.Hash) []crescendo.Acc
 	return out
 }
 
+// Present lists who has committed a vote or, if opened is set, opened one.
+func Present(r kv.Reader, rung crescendo.RungID, round crescendo.Round, opened bool) ([]crescendo.Account, error) {
+	ballots, err := Ballots.List(r, nil, MaxEvaluators, uint32(rung), uint32(round))
+	if err != nil {
+		return nil, err
+	}
+	var out []crescendo.Account
+	for _, b := range ballots {
+		if b.Value.Opened || !opened {
+			out = append(out, trimmed(b.Rest))
+		}
+	}
+	return out, nil
+}
+
 // Carry records the vote that carried and slashes who opened another. It
 // returns the vote.
 func Carry(env crescendo.Env, s kv.Store, rung crescendo.RungID, round crescendo.Round, t Tally) (crescendo.Outcome, Vote, error) {

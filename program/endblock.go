@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/funding"
 	"github.com/crescendo-network/crescendo/inference"
 	"github.com/crescendo-network/crescendo/training"
 )
@@ -44,8 +45,14 @@ func (c *call) train(id crescendo.RungID, state RungState) error {
 		return err
 	}
 	run, err := training.Runs.Get(c.store, uint32(id))
-	if err != nil || run.Phase != training.Auditing {
+	if err != nil {
 		return err
+	}
+	if run.Stalled(c.env, c.terms(id)) {
+		return c.abandon(id, state)
+	}
+	if run.Phase != training.Auditing {
+		return nil
 	}
 	if err := c.move(id, state, StageSelecting); err != nil {
 		return err
@@ -54,6 +61,19 @@ func (c *call) train(id crescendo.RungID, state RungState) error {
 		return err
 	}
 	return c.audit(id, state)
+}
+
+// abandon ends a training that has lost its trainers or evaluators for good:
+// members get bonds and earned pay, holders what the purse still has.
+func (c *call) abandon(id crescendo.RungID, state RungState) error {
+	c.out.Emit(crescendo.NewEvent("training.abandoned", id))
+	if err := c.join(training.Release(c.env, c.store, c.terms(id))); err != nil {
+		return err
+	}
+	if err := c.join(funding.Halt(c.env, c.store, id)); err != nil {
+		return err
+	}
+	return c.move(id, state, StageRefunding)
 }
 
 // audit waits for the replays of all drawn windows.

@@ -45,12 +45,12 @@ func testSpec() program.Spec {
 
 // player drives a world; every refusal fails the test.
 type player struct {
-	t *testing.T
+	t testing.TB
 	*world
 	events []crescendo.Event
 }
 
-func newPlayer(t *testing.T, spec program.Spec) *player {
+func newPlayer(t testing.TB, spec program.Spec) *player {
 	t.Helper()
 	w, err := newWorld(spec)
 	if err != nil {
@@ -228,7 +228,7 @@ func TestLifeOfTwoRungs(t *testing.T) {
 	p.conserved()
 }
 
-func playLife(t *testing.T) *player {
+func playLife(t testing.TB) *player {
 	p := newPlayer(t, testSpec())
 	p.must(&sealing.MsgRegisterKeeper{Sender: organiser, Keeper: "kim"},
 		&sealing.MsgRegisterKeeper{Sender: "kim", SealKey: []byte("kim's key")},

@@ -144,7 +144,7 @@ func (c *call) replay(m *evaluation.MsgReplay) error {
 // panel returns who may judge the rung's next round: evaluators that do not
 // train in it.
 func (c *call) panel(id crescendo.RungID) ([]crescendo.Account, error) {
-	return evaluation.Electorate(c.store, func(account crescendo.Account) (bool, error) {
+	return evaluation.Electorate(c.store, int(c.spec.Evaluation.MinEvaluators), func(account crescendo.Account) (bool, error) {
 		return training.Members.Has(c.store, uint32(id), string(account))
 	})
 }
@@ -172,6 +172,9 @@ func (c *call) step(id crescendo.RungID) (bool, error) {
 	case training.Waiting:
 		return c.openRound(id)
 	case training.Working, training.Revealing:
+		if err := c.callHolders(id, run); err != nil {
+			return false, err
+		}
 		out, moved, err := training.Advance(c.env, c.store, c.terms(id))
 		return moved, c.join(out, err)
 	case training.Voting:
@@ -209,9 +212,34 @@ func (c *call) endVoting(id crescendo.RungID, run training.Run) (bool, error) {
 	case tally.Committed == tally.Panel, late && tally.Committed >= evaluation.Quorum(tally.Panel):
 		return true, c.join(training.Unveil(c.env, c.store, c.terms(id)))
 	case late:
+		if err := c.callVoters(id, run.Round, false); err != nil {
+			return false, err
+		}
 		return true, c.void(id, run.Round, "too few votes")
 	}
 	return false, nil
+}
+
+// callHolders notes who attested to nothing when a round is about to be void
+// because no payload is held by enough evaluators.
+func (c *call) callHolders(id crescendo.RungID, run training.Run) error {
+	if run.Phase != training.Revealing || run.Available > 0 || c.env.Height < run.Deadline {
+		return nil
+	}
+	holders, err := training.Holders(c.store, id, run.Round)
+	if err != nil {
+		return err
+	}
+	return c.join(evaluation.RollCall(c.store, id, run.Round, holders))
+}
+
+// callVoters notes who has not voted when a round ends.
+func (c *call) callVoters(id crescendo.RungID, round crescendo.Round, opened bool) error {
+	present, err := evaluation.Present(c.store, id, round, opened)
+	if err != nil {
+		return err
+	}
+	return c.join(evaluation.RollCall(c.store, id, round, present))
 }
 
 // linger is how many blocks a carried round waits for votes that are committed
@@ -230,6 +258,9 @@ func (c *call) endUnveiling(id crescendo.RungID, run training.Run) (bool, error)
 	case carried && (all || late || c.env.Height >= run.Since+linger):
 		return true, c.closeRound(id, run, tally)
 	case !carried && (all || late):
+		if err := c.callVoters(id, run.Round, true); err != nil {
+			return false, err
+		}
 		return true, c.void(id, run.Round, "no two thirds agree")
 	}
 	return false, nil
@@ -244,6 +275,9 @@ func (c *call) void(id crescendo.RungID, round crescendo.Round, reason string) e
 
 // closeRound carries the vote to training and pays for the round.
 func (c *call) closeRound(id crescendo.RungID, run training.Run, tally evaluation.Tally) error {
+	if err := c.callVoters(id, run.Round, true); err != nil {
+		return err
+	}
 	out, vote, err := evaluation.Carry(c.env, c.store, id, run.Round, tally)
 	if err := c.join(out, err); err != nil {
 		return err

@@ -57,8 +57,14 @@ func appraise(evidence, binding []byte, simulated bool, chainID string, now int6
 	return sealing.Appraisal{Kind: "sim", Assurance: "simulated", Measurement: evidence[:n]}, nil
 }
 
+// watch, if set, sees every message before it is sent.
+var watch func(*world, crescendo.Message)
+
 // send applies one message.
 func (w *world) send(m crescendo.Message) (crescendo.Outcome, error) {
+	if watch != nil {
+		watch(w, m)
+	}
 	return w.Do(func(env crescendo.Env, s kv.Store) (crescendo.Outcome, error) { return w.rules.Apply(env, s, m) })
 }
 
@@ -201,11 +207,11 @@ func (v vault) seal(w *world, rung crescendo.RungID, steps uint32) *sealing.MsgS
 	m := &sealing.MsgSeal{Sender: v.operator, Rung: rung, Vault: v.id(), Version: 1, Base: w.run(rung).Final,
 		Container: name("container", rung), Manifest: name("manifest", rung), KeyCheck: sealing.KeyCheck(rungKey(rung)),
 		Steps: steps, Loss: 3_000_000, Shares: []sealing.Share{{Keeper: "kim", Sealed: []byte("share")}}}
-	v.sign4(w, m)
+	v.resign(w, m)
 	return m
 }
 
-func (v vault) sign4(w *world, m *sealing.MsgSeal) {
+func (v vault) resign(w *world, m *sealing.MsgSeal) {
 	d := sealing.SealDigest(w.Env.ChainID, *m)
 	m.Signature = ed25519.Sign(v.sign, d[:])
 }

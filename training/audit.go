@@ -67,6 +67,13 @@ func settle(s kv.Store, t Terms, run *Run, round crescendo.Round, trainer cresce
 // Audited reports whether all rounds are done and every window is settled.
 func (run Run) Audited() bool { return run.Phase == Auditing && run.Open == 0 }
 
+// Stalled reports whether a run has gone on for so long without closing a
+// round that it will not.
+func (run Run) Stalled(env crescendo.Env, t Terms) bool {
+	patience := stallRounds * (t.CommitBlocks + t.RevealBlocks + 2*t.VoteBlocks)
+	return run.Phase < Auditing && !run.Start.IsZero() && env.Height >= run.Progress+crescendo.Height(patience)
+}
+
 // Release pays bond and escrow to every member that was not expelled and
 // finishes the run. Whoever joined a rung whose raise failed gets its bond
 // back the same way.
@@ -94,6 +101,10 @@ func Release(env crescendo.Env, s kv.Store, t Terms) (crescendo.Outcome, error) 
 		return out, err
 	}
 	run.enter(env, Finished, 0)
+	if run.Start.IsZero() {
+		out.Emit(crescendo.NewEvent("training.bonds-returned", t.Rung, "members", run.Members))
+		return out, Runs.Set(s, run, t.key())
+	}
 	out.Emit(crescendo.NewEvent("training.finished", t.Rung, "rounds", run.Round, "voids", run.Voids, "released", released, "final", run.Final))
 	return out, Runs.Set(s, run, t.key())
 }

@@ -1,6 +1,8 @@
 package training
 
 import (
+	"slices"
+
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/internal/kv"
 )
@@ -46,6 +48,20 @@ func Payloads(r kv.Reader, rung crescendo.RungID) ([]crescendo.Account, error) {
 	return out, nil
 }
 
+// Holders lists, sorted, the evaluators that hold some payload of a round.
+func Holders(r kv.Reader, rung crescendo.RungID, round crescendo.Round) ([]crescendo.Account, error) {
+	works, err := Works.List(r, nil, MaxMembers, uint32(rung), uint32(round))
+	if err != nil {
+		return nil, err
+	}
+	var out []crescendo.Account
+	for _, e := range works {
+		out = append(out, e.Value.Holders...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
 // Close ends a round as the carried vote says. It returns what the trainers
 // earned: that much must move from the purse to the rung's pot.
 func Close(env crescendo.Env, s kv.Store, t Terms, res Result) (crescendo.Outcome, crescendo.Amount, error) {
@@ -79,7 +95,7 @@ func Close(env crescendo.Env, s kv.Store, t Terms, res Result) (crescendo.Outcom
 		return out, 0, err
 	}
 	run.Previous, run.Base, run.Error, run.LastUpdate = run.Base, res.Checkpoint, res.Error, res.Update
-	run.Attempt = 0
+	run.Attempt, run.Progress = 0, env.Height
 	run.enter(env, Waiting, 0)
 	if uint32(run.Round) >= t.Rounds {
 		run.Final = res.Checkpoint
@@ -185,6 +201,7 @@ func markMissed(s kv.Store, t Terms, run *Run, out *crescendo.Outcome) error {
 		}
 		if mem.Missed++; mem.Missed >= MaxMissed {
 			mem.Left = true
+			mem.Dropped++
 			run.Seated--
 			out.Emit(crescendo.NewEvent("training.left", t.Rung, "trainer", account, "reason", "missed rounds", "missed", mem.Missed))
 		}

@@ -34,6 +34,8 @@ func Join(env crescendo.Env, s kv.Store, t Terms, m *MsgJoin) (crescendo.Outcome
 		return out, err
 	case mem.Fault != "":
 		return out, crescendo.Errorf(crescendo.CodeForbidden, "join rung %d: %s was expelled: %s", t.Rung, m.Sender, mem.Fault)
+	case mem.Dropped >= MaxDropped:
+		return out, crescendo.Errorf(crescendo.CodeForbidden, "join rung %d: %s has lost its seat %d times by missing rounds", t.Rung, m.Sender, mem.Dropped)
 	case !mem.Left:
 		return out, crescendo.Errorf(crescendo.CodeDuplicate, "join rung %d: %s is a member already", t.Rung, m.Sender)
 	}

@@ -48,6 +48,7 @@ type Run struct {
 	Available    uint32           `pb:"25"` // revealed and held by two thirds of the panel
 	Panel        uint32           `pb:"26"` // evaluators of the open round
 	Seated       uint32           `pb:"27"` // members neither left nor expelled
+	Progress     crescendo.Height `pb:"28"` // of the start or of the last round that closed
 }
 
 // Member is a trainer's seat in a rung.
@@ -70,6 +71,7 @@ type Member struct {
 	GainSquare uint64 `pb:"14"`
 	Scored     uint32 `pb:"15"`
 	Verified   uint64 `pb:"16"` // tokens in windows that were replayed
+	Dropped    uint32 `pb:"17"` // how often it lost its seat by missing rounds
 }
 
 // Work is a trainer's part in one round.

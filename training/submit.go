@@ -20,7 +20,7 @@ func Start(env crescendo.Env, s kv.Store, t Terms, m *MsgStart, purse, evaluator
 	run.Corpus, run.Root, run.Base, run.Start, run.Error = m.Corpus, m.Root, m.Base, m.Base, m.Error
 	run.Purse, run.PerRound = purse, purse/crescendo.Amount(t.Rounds)
 	run.EvalPerRound = evaluators / crescendo.Amount(t.Rounds)
-	run.Since = env.Height
+	run.Since, run.Progress = env.Height, env.Height
 	out.Emit(crescendo.NewEvent("training.started", t.Rung, "corpus", m.Corpus, "base", m.Base, "rounds", t.Rounds,
 		"purse", purse, "per-round", run.PerRound))
 	return out, Runs.Set(s, run, t.key())

@@ -16,6 +16,14 @@ const MaxMembers = 512
 // seat. It keeps what it has earned and may join again.
 const MaxMissed = 5
 
+// MaxDropped is how often a member may lose its seat that way before it cannot
+// take one any more: rounds wait for members, so absence costs the others.
+const MaxDropped = 3
+
+// stallRounds is after how many rounds' worth of deadlines without a closed
+// round a run counts as abandoned.
+const stallRounds = 200
+
 // Terms is what a rung's programme says about its training.
 type Terms struct {
 	Rung          crescendo.RungID
