@@ -1,7 +1,7 @@
 package engine
 
 import (
-	"slices"
+	"math"
 
 	"github.com/crescendo-network/crescendo/engine/r0"
 )
@@ -23,51 +23,72 @@ func Sample(logits []float32, temperature, topP float32, rng *SplitMix) int32 {
 		return best
 	}
 	top := logits[best]
-	weight := make([]float64, len(logits))
-	order := make([]int32, 0, len(logits))
+	list := make([]candidate, 0, len(logits))
 	var total float64
 	for i, v := range logits {
-		if v != v {
-			continue
-		}
-		// A logit that equals the top one has weight 1 even if both are infinite.
-		weight[i] = 1
+		weight := float32(1) // also if v and top are both infinite
 		if v != top {
-			weight[i] = float64(r0.Exp((v - top) / temperature))
+			weight = r0.Exp((v - top) / temperature)
 		}
-		if weight[i] > 0 {
-			total += weight[i]
-			order = append(order, int32(i))
+		if weight > 0 { // not NaN either
+			total += float64(weight)
+			list = append(list, newCandidate(i, weight))
 		}
 	}
 	if topP > 0 && topP < 1 {
-		order, total = cutTail(order, weight, float64(total*float64(topP)))
+		list, total = cutTail(list, float64(total*float64(topP)))
 	}
 	mark := float64(rng.Float64() * total)
-	for _, i := range order {
-		if mark -= weight[i]; mark < 0 {
-			return i
+	for _, c := range list {
+		if mark -= c.weight(); mark < 0 {
+			return c.token()
 		}
 	}
-	return order[len(order)-1]
+	return list[len(list)-1].token()
 }
 
-// cutTail keeps the heaviest tokens until their weight reaches enough.
-func cutTail(order []int32, weight []float64, enough float64) ([]int32, float64) {
-	slices.SortFunc(order, func(a, b int32) int {
-		switch {
-		case weight[a] > weight[b]:
-			return -1
-		case weight[a] < weight[b]:
-			return 1
-		}
-		return int(a) - int(b)
-	})
-	var kept float64
-	for n, i := range order {
-		if kept += weight[i]; kept >= enough {
-			return order[:n+1], kept
-		}
+// A candidate is a token and its weight, which is not negative, in such a form
+// that the heavier is the larger number, and the lower token among equals.
+type candidate uint64
+
+func newCandidate(token int, weight float32) candidate {
+	return candidate(math.Float32bits(weight))<<32 | candidate(^uint32(token))
+}
+
+func (c candidate) token() int32    { return int32(^uint32(c)) }
+func (c candidate) weight() float64 { return float64(math.Float32frombits(uint32(c >> 32))) }
+
+// cutTail keeps the heaviest candidates until their weight reaches enough, in
+// falling order. A heap finds them without sorting the rest.
+func cutTail(list []candidate, enough float64) ([]candidate, float64) {
+	for i := len(list)/2 - 1; i >= 0; i-- {
+		siftDown(list, i)
 	}
-	return order, kept
+	var kept float64
+	var top []candidate
+	for len(list) > 0 && (len(top) == 0 || kept < enough) {
+		top, kept = append(top, list[0]), kept+list[0].weight()
+		list[0] = list[len(list)-1]
+		list = list[:len(list)-1]
+		siftDown(list, 0)
+	}
+	return top, kept
+}
+
+// siftDown restores the order of a heap below i.
+func siftDown(heap []candidate, i int) {
+	for {
+		child := 2*i + 1
+		if child >= len(heap) {
+			return
+		}
+		if child+1 < len(heap) && heap[child+1] > heap[child] {
+			child++
+		}
+		if heap[child] <= heap[i] {
+			return
+		}
+		heap[i], heap[child] = heap[child], heap[i]
+		i = child
+	}
 }

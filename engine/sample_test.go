@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -45,6 +47,35 @@ func TestSampleFrequencies(t *testing.T) {
 			if got := count[i] / n; math.Abs(got-want) > 0.01 {
 				t.Errorf("%s: token %d has frequency %.4f, want %.4f", c.name, i, got, want)
 			}
+		}
+	}
+}
+
+// TestCutTail compares the heap with a sort.
+func TestCutTail(t *testing.T) {
+	rng := NewSplitMix(9)
+	for range 300 {
+		weight := make([]float32, 1+rng.Intn(40))
+		var list []candidate
+		var order []int32
+		var total float64
+		for i := range weight {
+			weight[i] = float32(1+rng.Intn(6)) / 7
+			total += float64(weight[i])
+			list, order = append(list, newCandidate(i, weight[i])), append(order, int32(i))
+		}
+		slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(weight[b], weight[a]) })
+		enough := total * rng.Float64()
+		got, kept := cutTail(list, enough)
+		var sum float64
+		for n, c := range got {
+			if sum >= enough && n > 0 || c.token() != order[n] || c.weight() != float64(weight[order[n]]) {
+				t.Fatalf("candidate %d is token %d of weight %v, want %d", n, c.token(), c.weight(), order[n])
+			}
+			sum += c.weight()
+		}
+		if sum != kept || sum < enough {
+			t.Fatalf("kept %v (said to be %v), want %v", sum, kept, enough)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"math"
 	"syscall"
 	"testing"
@@ -62,4 +63,38 @@ func BenchmarkStep05M(b *testing.B) {
 			})
 		}
 	}
+}
+
+func BenchmarkDecode05M(b *testing.B) {
+	for _, temperature := range []float32{0, 0.8} {
+		b.Run(fmt.Sprintf("temperature %v", temperature), func(b *testing.B) { benchmarkDecode(b, temperature) })
+	}
+}
+
+func benchmarkDecode(b *testing.B, temperature float32) {
+	e := New(1)
+	m, err := e.New(halfMillion)
+	if err != nil {
+		b.Fatal(err)
+	}
+	e.Init(m, 1)
+	s, err := m.Session(halfMillion.Context)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	rng, next := engine.NewSplitMix(1), []int32{1}
+	start, n := cpuSeconds(), 0
+	for b.Loop() {
+		if s.Len() == halfMillion.Context {
+			s.Reset()
+		}
+		logits, err := s.Feed(next)
+		if err != nil {
+			b.Fatal(err)
+		}
+		next[0] = engine.Sample(logits, temperature, 0.95, rng)
+		n++
+	}
+	b.ReportMetric(float64(n)/(cpuSeconds()-start), "tokens/cpu-s")
 }
