@@ -138,7 +138,9 @@ func (p *panel) payload(ctx context.Context, w training.Work) ([]byte, error) {
 	return data, nil
 }
 
-// attest says which payloads it holds, as far as it has not yet.
+// attest says which payloads it holds, as far as it has not yet. It withholds
+// its word where the start state is not in the store, so that no window is
+// drawn that could not be replayed.
 func (p *panel) attest(ctx context.Context, run training.Run, list []trainerWork) error {
 	me := p.Signer.Account()
 	m := &training.MsgAttest{Sender: me, Rung: p.rung, Round: run.Round}
@@ -151,6 +153,10 @@ func (p *panel) attest(ctx context.Context, run training.Run, list []trainerWork
 			missing = errors.Join(missing, fmt.Errorf("fetch payload of %s: %w", t.trainer, err))
 			continue
 		}
+		if err := p.startsInStore(ctx, t.work); err != nil {
+			missing = errors.Join(missing, fmt.Errorf("start state of %s: %w", t.trainer, err))
+			continue
+		}
 		m.Trainers = append(m.Trainers, t.trainer)
 	}
 	if len(m.Trainers) > 0 {
@@ -159,6 +165,17 @@ func (p *panel) attest(ctx context.Context, run training.Run, list []trainerWork
 		}
 	}
 	return missing
+}
+
+func (p *panel) startsInStore(ctx context.Context, w training.Work) error {
+	if w.Start.IsZero() {
+		return nil
+	}
+	has, err := p.Blobs.Has(ctx, w.Start)
+	if err == nil && !has {
+		err = blob.ErrNotFound
+	}
+	return err
 }
 
 // vote judges the round and commits to the outcome.

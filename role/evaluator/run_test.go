@@ -16,6 +16,7 @@ import (
 	"github.com/crescendo-network/crescendo/blob"
 	"github.com/crescendo-network/crescendo/blob/file"
 	"github.com/crescendo-network/crescendo/corpus"
+	"github.com/crescendo-network/crescendo/engine"
 	"github.com/crescendo-network/crescendo/engine/native"
 	"github.com/crescendo-network/crescendo/evaluation"
 	"github.com/crescendo-network/crescendo/funding"
@@ -155,19 +156,24 @@ func (s *stage) begin() {
 	)
 }
 
-func (s *stage) evaluate(name string) {
+// evaluate starts an evaluator and returns what stops it.
+func (s *stage) evaluate(name string) (stop func()) {
+	ctx, cancel := context.WithCancel(s.ctx)
+	ended := make(chan struct{})
 	s.wg.Go(func() {
-		err := evaluator.Run(s.ctx, evaluator.Config{
+		defer close(ended)
+		err := evaluator.Run(ctx, evaluator.Config{
 			Ledger: s.chain, Signer: memory.NewSigner(name), Blobs: s.blobs, Engine: native.New(1), Name: name, Log: s.log.With("seat", name),
 		})
-		if err != nil && s.ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil {
 			s.t.Errorf("evaluator %s: %v", name, err)
 		}
 	})
+	return func() { cancel(); <-ended }
 }
 
 // trainer starts a trainer and returns what stops it and tells its error.
-func (s *stage) trainer(name, cheat string) (stop func(), ended <-chan error) {
+func (s *stage) trainer(name, cheat string, change ...func(*trainer.Config)) (stop func(), ended <-chan error) {
 	s.t.Helper()
 	local, err := file.Open(filepath.Join(s.home, name, "blobs"), file.Options{})
 	if err != nil {
@@ -181,6 +187,9 @@ func (s *stage) trainer(name, cheat string) (stop func(), ended <-chan error) {
 		if c.Craft, err = freerider.New(cheat); err != nil {
 			s.t.Fatal(err)
 		}
+	}
+	for _, f := range change {
+		f(&c)
 	}
 	ctx, stop := context.WithCancel(s.ctx)
 	out := make(chan error, 1)
@@ -298,8 +307,8 @@ func TestCheatsAndHonest(t *testing.T) {
 	}
 }
 
-// TestComingAndGoing restarts a trainer and an evaluator in the middle of
-// rounds, and lets one join late. Nobody is punished.
+// TestComingAndGoing stops and starts a trainer and an evaluator at random
+// moments, and lets a trainer join late. Nobody is punished.
 func TestComingAndGoing(t *testing.T) {
 	s := newStage(t, testSpec(8), "eva", "eli", "ada", "bob", "cyd", "dan", "zoe")
 	s.begin()
@@ -308,14 +317,22 @@ func TestComingAndGoing(t *testing.T) {
 	}
 	stop, ended := s.trainer("dan", "")
 	s.evaluate("eva")
-	s.evaluate("eli")
-	for r := crescendo.Round(1); r <= 3; r++ {
+	leave := s.evaluate("eli")
+	rng := engine.NewSplitMix(7)
+	for r := crescendo.Round(1); r <= 5; r++ {
 		s.until("a round", func(run training.Run) bool { return afterRound(r)(run) && run.Phase == training.Working })
-		stop()
-		<-ended
-		stop, ended = s.trainer("dan", "")
+		for range 2 {
+			time.Sleep(time.Duration(rng.Intn(40)) * time.Millisecond)
+			stop()
+			<-ended
+			leave()
+			stop, ended = s.trainer("dan", "")
+			leave = s.evaluate("eli")
+		}
+		if r == 3 {
+			s.trainer("zoe", "")
+		}
 	}
-	s.trainer("zoe", "")
 	s.until("the end", finished)
 	s.checkVotes("eva", "eli")
 	for _, n := range []string{"ada", "bob", "cyd", "dan", "zoe"} {
@@ -324,8 +341,61 @@ func TestComingAndGoing(t *testing.T) {
 			t.Errorf("%s: %+v", n, m)
 		}
 	}
-	if m := s.member("dan"); m.Rounds < 5 {
-		t.Errorf("dan was restarted three times and has %d of 8 rounds", m.Rounds)
-	}
 	stop()
+}
+
+// withholding is a store that loses what is larger than a payload.
+type withholding struct{ blob.Store }
+
+func (w withholding) Put(ctx context.Context, data []byte) (crescendo.Hash, error) {
+	if len(data) > 20_000 {
+		return blob.Sum(data), nil
+	}
+	return w.Store.Put(ctx, data)
+}
+
+// slow is an engine on a weak machine.
+type slow struct{ engine.Engine }
+
+func (e slow) New(s engine.Shape) (engine.Model, error) {
+	m, err := e.Engine.New(s)
+	return slowModel{m}, err
+}
+
+type slowModel struct{ engine.Model }
+
+func (m slowModel) Step(tokens []int32, batch, seq int, o engine.Optimizer, step int) (int64, error) {
+	time.Sleep(60 * time.Millisecond)
+	return m.Model.Step(tokens, batch, seq, o, step)
+}
+
+// TestSlowAndWithholding: a trainer that never meets a deadline is not
+// punished and does not hold the others up for longer than that; one whose
+// start states nobody can fetch is not counted, and costs no evaluator its
+// bond.
+func TestSlowAndWithholding(t *testing.T) {
+	spec := testSpec(4)
+	spec.Rungs[0].Training.CommitBlocks, spec.Rungs[0].Training.RevealBlocks = 40, 25
+	s := newStage(t, spec, "eva", "eli", "ada", "bob", "cyd", "slow", "hide")
+	s.begin()
+	for _, n := range []string{"ada", "bob", "cyd"} {
+		s.trainer(n, "")
+	}
+	s.trainer("slow", "", func(c *trainer.Config) { c.Engine = slow{c.Engine} })
+	s.trainer("hide", "", func(c *trainer.Config) { c.Blobs = withholding{c.Blobs} })
+	s.evaluate("eva")
+	s.evaluate("eli")
+	s.until("the end", finished)
+	s.checkVotes("eva", "eli")
+	for _, n := range []string{"ada", "bob", "cyd"} {
+		if m := s.member(n); m.Fault != "" || m.Rounds < 3 {
+			t.Errorf("%s: %+v", n, m)
+		}
+	}
+	if m := s.member("slow"); m.Fault != "" || m.Rounds != 0 {
+		t.Errorf("slow: %+v", m)
+	}
+	if m := s.member("hide"); m.Rounds > 1 {
+		t.Errorf("hide was counted in %d rounds", m.Rounds)
+	}
 }

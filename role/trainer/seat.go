@@ -49,10 +49,10 @@ type seat struct {
 func (c Config) train(ctx context.Context, news <-chan ledger.Block, rung crescendo.RungID) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	s := &seat{Config: c, rung: rung, chain: c.Ledger.ChainID(), retry: true, cancel: func() {}}
-	for {
-		if s.retry {
-			s.retry = false
+	s := &seat{Config: c, rung: rung, chain: c.Ledger.ChainID(), cancel: func() {}}
+	for due := true; ; {
+		if due {
+			due = false
 			done, err := s.act(ctx)
 			if err := s.tolerate(ctx, err); err != nil || done {
 				return err
@@ -65,14 +65,13 @@ func (c Config) train(ctx context.Context, news <-chan ledger.Block, rung cresce
 			if !ok {
 				return errors.Join(ctx.Err(), blocks.ErrClosed)
 			}
-			if s.concerned(b) {
-				s.retry = true
-			}
+			due = due || s.retry || s.concerned(b)
+			s.retry = false
 		case f := <-s.finished:
 			if err := s.tolerate(ctx, s.keep(ctx, f)); err != nil {
 				return err
 			}
-			s.retry = true
+			due = true
 		}
 	}
 }
@@ -85,10 +84,11 @@ func (s *seat) concerned(b ledger.Block) bool {
 			return true
 		}
 	}
-	return s.retry || b.Height%16 == 0
+	return b.Height%16 == 0
 }
 
 // tolerate sorts errors: what another block may cure is logged and tried again.
+// A refusal is no reason to leave: the state says what it is about.
 func (s *seat) tolerate(ctx context.Context, err error) error {
 	var refusal *crescendo.Error
 	switch {
@@ -96,12 +96,13 @@ func (s *seat) tolerate(ctx context.Context, err error) error {
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.Is(err, ErrExpelled), errors.Is(err, blob.ErrDiskFull), errors.Is(err, ledger.ErrWrongChain):
+	case errors.Is(err, ErrExpelled), errors.Is(err, ErrNoSeat), errors.Is(err, blob.ErrDiskFull), errors.Is(err, ledger.ErrWrongChain):
 		return err
 	case errors.As(err, &refusal) && (refusal.Code == crescendo.CodeWrongTime || refusal.Code == crescendo.CodeDuplicate || refusal.Code == crescendo.CodeNotFound):
 		s.Log.Debug("refused", "rung", s.rung, "reason", err)
-	case errors.As(err, &refusal) && refusal.Code != crescendo.CodeInternal:
-		return err
+	case errors.As(err, &refusal) && refusal.Code == crescendo.CodeInvalid:
+		s.Log.Warn("this round's work is refused", "rung", s.rung, "error", err)
+		s.ready = false
 	default:
 		s.Log.Warn("try again at the next block", "rung", s.rung, "error", err)
 		s.retry = true
@@ -163,6 +164,10 @@ func (s *seat) join(ctx context.Context, state ledger.State, run training.Run) e
 	}
 	s.askedJoin = state.Height()
 	_, err := s.Ledger.Submit(ctx, s.Signer, &training.MsgJoin{Sender: s.Signer.Account(), Rung: s.rung, Name: s.Name})
+	switch crescendo.CodeOf(err) {
+	case crescendo.CodeForbidden, crescendo.CodeFunds, crescendo.CodeInvalid:
+		return fmt.Errorf("%w: %w", ErrNoSeat, err)
+	}
 	return err
 }
 

@@ -30,6 +30,9 @@ import (
 var (
 	// ErrExpelled means that a replay has proved the trainer's work wrong.
 	ErrExpelled = errors.New("expelled")
+	// ErrNoSeat means that the rules refuse the trainer a seat, or that it cannot
+	// pay the bond.
+	ErrNoSeat = errors.New("no seat")
 	// ErrNotKept means that the trainer was not among the best of a rung.
 	ErrNotKept = errors.New("not kept for the next rung")
 
