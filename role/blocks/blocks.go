@@ -21,6 +21,7 @@ const (
 	pauseMin  = 100 * time.Millisecond
 	pauseMax  = 5 * time.Second
 	maxEvents = 4096
+	patience  = 4 // failures in a row before it jumps to the newest block
 )
 
 // Follow delivers blocks from the newest one on. A slow reader gets fewer
@@ -31,18 +32,21 @@ func Follow(ctx context.Context, l ledger.Ledger, log *slog.Logger) <-chan ledge
 	go func() {
 		defer close(out)
 		var height crescendo.Height // of the next block; zero: to be found out
+		failed := 0
 		for pause := pauseMin; ctx.Err() == nil; {
 			b, err := next(ctx, l, height)
 			if err != nil {
 				if ctx.Err() == nil {
 					log.Warn("follow ledger", "height", height, "error", err)
 				}
-				height = 0
+				if failed++; failed%patience == 0 {
+					height = 0 // the ledger may have dropped that block long ago
+				}
 				sleep(ctx, pause)
 				pause = min(2*pause, pauseMax)
 				continue
 			}
-			pause, height = pauseMin, b.Height+1
+			failed, pause, height = 0, pauseMin, b.Height+1
 			select {
 			case missed := <-out:
 				b.Events = append(slices.Clip(missed.Events), b.Events...)
