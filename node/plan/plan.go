@@ -24,6 +24,21 @@ type Machine struct {
 // Crew is how many of each seat the machine runs itself.
 type Crew struct{ Trainers, Evaluators int }
 
+// CrewOf tells who works in each rung of a programme played by so many
+// trainers and evaluators: all in the first, as many as are kept later. A
+// programme without a demo is estimated with the fewest it allows.
+func CrewOf(spec program.Spec, trainers, evaluators int) func(rung int) Crew {
+	return func(rung int) Crew {
+		t := spec.Rungs[rung].Training
+		c := Crew{Trainers: trainers, Evaluators: max(evaluators, int(spec.Evaluation.MinEvaluators))}
+		if rung > 0 {
+			c.Trainers = min(c.Trainers, int(spec.Rungs[rung-1].Training.Keep))
+		}
+		c.Trainers = max(c.Trainers, int(t.MinTrainers))
+		return c
+	}
+}
+
 // Patience is the longest rung a machine is asked to train alone.
 const Patience = 24 * time.Hour
 
@@ -125,7 +140,6 @@ func Measure(e engine.Engine, s engine.Shape) (float64, error) {
 	}
 	return 6 * float64(s.Parameters()) * float64(batch*seq) / best.Seconds(), nil
 }
-
 
 // Write prints the estimates for people.
 func Write(w io.Writer, rungs []Rung, m Machine) {

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/blob"
 	"github.com/crescendo-network/crescendo/corpus"
 	"github.com/crescendo-network/crescendo/internal/canon"
@@ -18,7 +17,6 @@ import (
 	"github.com/crescendo-network/crescendo/node/plan"
 	"github.com/crescendo-network/crescendo/role/actor"
 	"github.com/crescendo-network/crescendo/training"
-	"github.com/crescendo-network/crescendo/training/outer"
 )
 
 // startTimeout is how long the ledger and the archive may take to serve.
@@ -52,7 +50,7 @@ func (u *run) makeKeys() error {
 
 // showPlan prints the estimates and decides how many rungs are played.
 func (u *run) showPlan() {
-	u.estimate = plan.Rungs(u.Spec, u.crew, u.Machine)
+	u.estimate = plan.Rungs(u.Spec, plan.CrewOf(u.Spec, len(u.cast.Trainers), len(u.cast.Evaluators)), u.Machine)
 	var b strings.Builder
 	plan.Write(&b, u.estimate, u.Machine)
 	u.Say("programme %s on chain %s", u.Spec.Name, u.net.ChainID)
@@ -68,16 +66,6 @@ func (u *run) showPlan() {
 	}
 	u.Say("demo actors: %d investors, %d trainers, %d free riders, %d evaluators, %d clients; they use the public commands",
 		len(u.cast.Funders), u.Demo.Trainers, u.Demo.FreeRiders, len(u.cast.Evaluators), len(u.cast.Clients))
-}
-
-// crew is how many trainers work in a rung: all in the first, the kept ones
-// later.
-func (u *run) crew(rung int) plan.Crew {
-	n := len(u.cast.Trainers)
-	if rung > 0 {
-		n = min(n, int(u.Spec.Rungs[rung-1].Training.Keep))
-	}
-	return plan.Crew{Trainers: n, Evaluators: len(u.cast.Evaluators)}
 }
 
 // initLedger makes the genesis of a new run.
@@ -205,17 +193,10 @@ type packing struct {
 }
 
 func (u *run) pack() (actor.Corpus, error) {
-	ctx := context.Background()
-	source, err := u.source(ctx)
-	if err != nil {
-		return actor.Corpus{}, err
-	}
 	u.staged = packing{store: blob.NewMemory()}
 	began := time.Now()
-	u.staged.pack, err = corpus.Build(ctx, source, corpus.Options{
-		Store: u.staged.store, Vocab: int(u.Spec.Corpus.Vocabulary), Context: outer.ShapeOf(u.Spec.Rungs[0].Model, u.Spec.Corpus.Vocabulary).Context,
-		HeldOutPerMille: int(u.Spec.Corpus.HeldOutPerMille), MaxBytes: int64(u.Spec.Corpus.MaxBytes), Seed: u.Seed,
-	}, u.Progress)
+	var err error
+	u.staged.pack, err = actor.Pack(context.Background(), u.Spec, u.CorpusDir, u.Seed, u.staged.store, u.Progress)
 	if err != nil {
 		return actor.Corpus{}, err
 	}
@@ -224,17 +205,6 @@ func (u *run) pack() (actor.Corpus, error) {
 		m.Source, float64(m.Train.Bytes+m.HeldOut.Bytes)/1e6, m.Train.Documents+m.HeldOut.Documents, m.Train.Tokens,
 		float64(m.BigramMicroBitsPerByte)/1e6, time.Since(began).Seconds())
 	return actor.Corpus{Manifest: u.staged.pack.Hash, Root: m.Root}, nil
-}
-
-func (u *run) source(ctx context.Context) (corpus.Source, error) {
-	switch {
-	case u.CorpusDir != "":
-		return corpus.Directory(u.CorpusDir), nil
-	case u.Spec.Corpus.Source == "go":
-		return corpus.GoTree(ctx)
-	}
-	return corpus.Source{}, crescendo.Errorf(crescendo.CodeInvalid, "no text for corpus %q", u.Spec.Corpus.Source).
-		WithHint("give a directory with --corpus DIR")
 }
 
 // upload copies the staged blobs into the archive.

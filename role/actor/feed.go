@@ -105,7 +105,9 @@ func (f *Feed) Follow(ctx context.Context, from crescendo.Height, show func(ledg
 			pause(ctx, retryWait)
 			continue
 		}
-		show(block)
+		if show != nil {
+			show(block)
+		}
 		f.wake(block)
 		height++
 	}

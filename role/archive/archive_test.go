@@ -136,7 +136,7 @@ func TestIndexSurvivesACutLine(t *testing.T) {
 		t.Error("a gap in the index was accepted")
 	}
 	x.close()
-	if err := os.Truncate(path, 3*lineLength-5); err != nil {
+	if err := os.Truncate(path, 3*int64(lineLength)-5); err != nil {
 		t.Fatal(err)
 	}
 	if x, err = openIndex(path); err != nil {

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/crescendo-network/crescendo/node/home"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"crescendo": func() { os.Exit(run()) },
+		"status":    status,
+		"holdlock":  holdLock,
+		"holdport":  holdPort,
+	})
+}
+
+// status runs a command and succeeds if that ends with the status named
+// first.
+func status() {
+	cmd := exec.Command(os.Args[2], os.Args[3:]...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.Run()
+	if got := strconv.Itoa(cmd.ProcessState.ExitCode()); got != os.Args[1] {
+		println("status", got)
+		os.Exit(1)
+	}
+}
+
+// holdLock owns the home named by its argument while it runs the command that
+// follows.
+func holdLock() {
+	h, err := home.Open(os.Args[1])
+	if err != nil {
+		panic(err)
+	}
+	lock, err := h.Lock()
+	if err != nil {
+		panic(err)
+	}
+	defer lock.Release()
+	runRest(os.Args[2:])
+}
+
+// holdPort listens on a free port while it runs the command that follows, in
+// which PORT stands for it.
+func holdPort() {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	defer l.Close()
+	args := os.Args[1:]
+	for i, a := range args {
+		if a == "127.0.0.1:PORT" {
+			args[i] = "127.0.0.1:" + strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+		}
+	}
+	runRest(args)
+}
+
+func runRest(args []string) {
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	if cmd.Run() != nil {
+		os.Exit(cmd.ProcessState.ExitCode())
+	}
+}
+
+func TestScript(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("PROGRAMS", filepath.Join(root, "programs"))
+			e.Setenv("CRESCENDO_HOME", filepath.Join(e.WorkDir, "home"))
+			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("NO_COLOR", "1")
+			return nil
+		},
+	})
+}
