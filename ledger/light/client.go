@@ -72,7 +72,11 @@ func (c *Client) follows(h Header, set []Validator) error {
 			return fmt.Errorf("%w: block %d is not signed by the trusted validators", ErrInvalid, h.Height)
 		}
 	case h.Height < c.latest.Height:
-		return fmt.Errorf("%w: block %d is older than the newest trusted block %d", ErrInvalid, h.Height, c.latest.Height)
+		// An older block of the same validators: they would have had to sign
+		// two blocks at its height.
+		if !bytes.Equal(h.ValidatorsHash, c.latest.ValidatorsHash) {
+			return fmt.Errorf("%w: block %d is older than the newest trusted block %d and has other validators", ErrInvalid, h.Height, c.latest.Height)
+		}
 	case h.Height == c.latest.Height:
 		if !bytes.Equal(h.Hash(), c.latest.Hash()) {
 			return fmt.Errorf("%w: two blocks at height %d", ErrInvalid, h.Height)

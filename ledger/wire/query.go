@@ -33,3 +33,13 @@ type RangeResponse struct {
 	Entries []ProvedEntry `pb:"1"`
 	More    bool          `pb:"2"`
 }
+
+// WaitPath is where a node answers, beside its RPC, once it has committed the
+// height that the query names, or after a few seconds. The answer is a
+// WaitAnswer in JSON.
+const WaitPath = "/crescendo/wait"
+
+// WaitAnswer tells the newest committed height.
+type WaitAnswer struct {
+	Height int64 `json:"height"`
+}

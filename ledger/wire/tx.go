@@ -296,3 +296,22 @@ func appendUint(b []byte, num protowire.Number, v uint64) []byte {
 	}
 	return protowire.AppendVarint(protowire.AppendTag(b, num, protowire.VarintType), v)
 }
+
+// ParseAccountInfo reads the answer of the auth module's AccountInfo query.
+func ParseAccountInfo(raw []byte) (number, sequence uint64, err error) {
+	err = fields(raw, func(num protowire.Number, _ uint64, info []byte) error {
+		if num != 1 {
+			return nil
+		}
+		return fields(info, func(num protowire.Number, n uint64, _ []byte) error {
+			switch num {
+			case 3:
+				number = n
+			case 4:
+				sequence = n
+			}
+			return nil
+		})
+	})
+	return number, sequence, err
+}

@@ -58,6 +58,7 @@ func init() {
 type App struct {
 	*runtime.App
 
+	commits  commits
 	cdc      codec.Codec
 	txConfig client.TxConfig
 	registry cdctypes.InterfaceRegistry

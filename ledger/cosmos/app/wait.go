@@ -1,0 +1,83 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	abci "github.com/cometbft/cometbft/abci/types"
+
+	"github.com/crescendo-network/crescendo/ledger/wire"
+)
+
+// maxWait bounds one answer; the RPC server gives a handler ten seconds.
+const maxWait = 5 * time.Second
+
+// commits tells waiting clients when a block has been committed, so that they
+// need not ask again and again.
+type commits struct {
+	mu   sync.Mutex
+	next chan struct{} // closed at the next commit
+}
+
+func (c *commits) wait() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.next == nil {
+		c.next = make(chan struct{})
+	}
+	return c.next
+}
+
+func (c *commits) happened() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.next != nil {
+		close(c.next)
+		c.next = nil
+	}
+}
+
+// Commit implements abci.Application.
+func (a application) Commit(ctx context.Context, req *abci.RequestCommit) (*abci.ResponseCommit, error) {
+	resp, err := a.Application.Commit(ctx, req)
+	if err == nil {
+		a.app.commits.happened()
+	}
+	return resp, err
+}
+
+// serveWait answers once the height in the query has been committed.
+func (a *App) serveWait(w http.ResponseWriter, r *http.Request) {
+	want, err := strconv.ParseInt(r.URL.Query().Get("height"), 10, 64)
+	if err != nil {
+		http.Error(w, "height: want a number", http.StatusBadRequest)
+		return
+	}
+	deadline := time.NewTimer(maxWait)
+	defer deadline.Stop()
+	for done := false; !done; {
+		next := a.commits.wait()
+		if a.LastBlockHeight() >= want {
+			break
+		}
+		select {
+		case <-next:
+		case <-deadline.C:
+			done = true
+		case <-r.Context().Done():
+			return
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	raw, err := json.Marshal(wire.WaitAnswer{Height: a.LastBlockHeight()})
+	if err == nil {
+		_, err = w.Write(raw)
+	}
+	if err != nil {
+		return // the client has gone
+	}
+}
