@@ -1,0 +1,117 @@
+package auditor
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/blob"
+	"github.com/crescendo-network/crescendo/ledger/light"
+)
+
+// maxBlock bounds the blob of an archived block.
+const maxBlock = 64 << 20
+
+// chain checks that archived blocks are one chain, signed by its validators.
+type chain struct {
+	client   *light.Client
+	previous light.Block
+	hash     []byte // of the previous block
+	hashes   map[string]crescendo.Height
+	states   [][]byte // app hash in header i+1: the state before that block
+	appHash  []byte
+	height   crescendo.Height
+	broken   bool // the previous block could not be read
+}
+
+func newChain(g Genesis) *chain {
+	return &chain{client: light.New(light.Trust{ChainID: g.ChainID, Validators: g.Validators}), hashes: map[string]crescendo.Height{}}
+}
+
+// add checks a block against the header it must follow.
+func (c *chain) add(height crescendo.Height, b light.Block) error {
+	h := b.Signed.Header
+	hash := h.Hash()
+	err := errors.Join(c.links(height, h), b.Verify(), c.client.Verify(b.Signed, b.Validators))
+	c.previous, c.hash, c.broken = b, hash, false
+	c.hashes[hex.EncodeToString(hash)] = height
+	c.appHash, c.height = h.AppHash, height
+	for crescendo.Height(len(c.states)) < height {
+		c.states = append(c.states, nil)
+	}
+	c.states[height-1] = h.AppHash
+	return err
+}
+
+// links checks what a header says about the block before.
+func (c *chain) links(height crescendo.Height, h light.Header) error {
+	switch {
+	case h.Height != int64(height):
+		return fmt.Errorf("it is block %d, filed under %d", h.Height, height)
+	case c.broken:
+		return nil // the block before is missing, and that is said there
+	case !bytes.Equal(h.LastBlockID.Hash, c.hash):
+		return fmt.Errorf("it follows block %X, the archived one is %X", []byte(h.LastBlockID.Hash), c.hash)
+	case height > 1 && !bytes.Equal(h.LastResultsHash, c.previous.ResultsHash()):
+		return fmt.Errorf("it does not confirm the archived results of block %d", height-1)
+	case height > 1 && !bytes.Equal(h.ValidatorsHash, c.previous.Signed.Header.NextValidatorsHash):
+		return fmt.Errorf("its validators are not those that block %d appointed", height-1)
+	}
+	return nil
+}
+
+// trusted reports whether the chain contains what the caller trusts: a block's
+// hash, "height:hash", or the hash of the genesis.
+func (c *chain) trusted(trust, genesis string) error {
+	want := strings.ToLower(trust)
+	if height, hash, ok := strings.Cut(want, ":"); ok {
+		if at, known := c.hashes[hash]; known && fmt.Sprint(at) == height {
+			return nil
+		}
+		return fmt.Errorf("block %s of this chain is another one: this is not the chain you trust", height)
+	}
+	if _, ok := c.hashes[want]; ok || want == genesis {
+		return nil
+	}
+	return errors.New("no block of this chain and not its genesis has this hash: this is not the chain you trust")
+}
+
+// confirms compares a state that was computed elsewhere with the header that
+// follows it, if that is archived.
+func (c *chain) confirms(height crescendo.Height, appHash []byte) error {
+	if height < 0 || height >= crescendo.Height(len(c.states)) || c.states[height] == nil {
+		return fmt.Errorf("the archive has no header after block %d: %w", height, errGone)
+	}
+	if !bytes.Equal(c.states[height], appHash) {
+		return fmt.Errorf("after block %d it is %X, header %d says %X", height, appHash, height+1, c.states[height])
+	}
+	return nil
+}
+
+// history reads the archived blocks one by one.
+type history struct {
+	names []crescendo.Hash
+	blobs blob.Store
+}
+
+func (h history) block(ctx context.Context, i int) (light.Block, error) {
+	raw, err := h.blobs.Get(ctx, h.names[i], maxBlock)
+	if err != nil {
+		return light.Block{}, err
+	}
+	return light.DecodeBlock(raw)
+}
+
+// executable takes over what execution needs of an archived block.
+func executable(b light.Block) Block {
+	h := b.Signed.Header
+	out := Block{Height: crescendo.Height(h.Height), Time: h.Time.Seconds, Hash: h.Hash(), Txs: b.Txs, EndEvents: b.EndEvents}
+	for _, r := range b.Results {
+		out.Results = append(out.Results, Result{r.Code, r.Codespace, r.Log, r.Events})
+	}
+	return out
+}

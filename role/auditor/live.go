@@ -1,0 +1,184 @@
+package auditor
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/evaluation"
+	"github.com/crescendo-network/crescendo/funding"
+	"github.com/crescendo-network/crescendo/inference"
+	"github.com/crescendo-network/crescendo/internal/kv"
+	"github.com/crescendo-network/crescendo/ledger"
+	"github.com/crescendo-network/crescendo/program"
+	"github.com/crescendo-network/crescendo/research"
+	"github.com/crescendo-network/crescendo/revenue"
+	"github.com/crescendo-network/crescendo/sealing"
+	"github.com/crescendo-network/crescendo/training"
+)
+
+// live is what a running ledger has proved: state at one height, and balances
+// at heights from there to another.
+type live struct {
+	state    ledger.State
+	height   crescendo.Height
+	until    crescendo.Height
+	balances map[crescendo.Account]crescendo.Amount
+}
+
+// Bounds on what is asked of a running ledger.
+const (
+	maxLiveEntries  = 1000 // per collection
+	maxLiveBalances = 500
+	liveRequests    = 8 // at once
+)
+
+// look reads the running ledger before the archive is read, so that the
+// archive has all that the ledger had.
+func (a *audit) look(ctx context.Context) (*live, error) {
+	if id := a.Ledger.ChainID(); id != a.genesis.ChainID {
+		return nil, fmt.Errorf("it is chain %q, the genesis is of %q: %w", id, a.genesis.ChainID, ledger.ErrWrongChain)
+	}
+	state, err := a.Ledger.State(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l := &live{state: state, height: state.Height(), balances: map[crescendo.Account]crescendo.Amount{}}
+	accounts := slices.Collect(keysOf(a.genesis.Balances))
+	for _, pot := range a.exec.book.pots {
+		if pot != crescendo.Burn {
+			accounts = append(accounts, pot)
+		}
+	}
+	slices.Sort(accounts)
+	for _, who := range accounts[:min(len(accounts), maxLiveBalances)] {
+		if l.balances[who], err = a.Ledger.Balance(ctx, who); err != nil {
+			return nil, err
+		}
+	}
+	head, err := a.Ledger.Head(ctx)
+	l.until = head.Height
+	return l, err
+}
+
+// compareState compares the rule state computed here with what the running
+// ledger proves at the same height.
+func (a *audit) compareState(ctx context.Context) error {
+	type entry struct {
+		name string
+		kv.Pair
+	}
+	var entries []entry
+	for _, c := range []struct {
+		name string
+		what func(rest []byte) string
+	}{
+		{program.Specs.Name, plain}, {program.Rungs.Name, byNumbers}, {program.Treasuries.Name, plain},
+		{funding.Raises.Name, byNumbers}, {funding.Positions.Name, byNumbers}, {research.Adoptions.Name, byNumbers},
+		{training.Runs.Name, byNumbers}, {training.Members.Name, byNumbers}, {training.Rounds.Name, byNumbers},
+		{evaluation.Evaluators.Name, byAccount}, {evaluation.Standings.Name, byNumbers},
+		{sealing.Seals.Name, byNumbers}, {inference.Usages.Name, byNumbers}, {inference.Sessions.Name, bySession},
+		{revenue.Books.Name, byNumbers}, {revenue.Claimables.Name, byNumbers},
+	} {
+		prefix := kv.Key(c.name)
+		pairs, err := a.exec.store.Range(prefix, nil, maxLiveEntries)
+		if err != nil {
+			return err
+		}
+		for _, p := range pairs {
+			entries = append(entries, entry{c.name + c.what(p.Key[len(prefix):]), p})
+		}
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(liveRequests)
+	for _, e := range entries {
+		g.Go(func() error {
+			value, err := a.live.state.Get(e.Key)
+			if errors.Is(err, ledger.ErrUnavailable) {
+				return err
+			}
+			if errors.Is(err, kv.ErrNotFound) {
+				err = errors.New("the ledger proves that it has no such entry, executing the blocks makes one")
+			}
+			if err == nil && !bytes.Equal(value, e.Value) {
+				err = errors.New("the ledger proves another value than executing the blocks gives")
+			}
+			a.findings.settle(Proved, err, "state %s at height %d", e.name, a.live.height)
+			return ctx.Err()
+		})
+	}
+	return g.Wait()
+}
+
+func plain([]byte) string { return "" }
+
+func byAccount(rest []byte) string {
+	account, _, _ := strings.Cut(string(rest), "\x00")
+	return " of " + account
+}
+
+func bySession(rest []byte) string {
+	if len(rest) != 8 {
+		return ""
+	}
+	return fmt.Sprintf(" %d", binary.BigEndian.Uint64(rest))
+}
+
+// byNumbers names a key of a rung and perhaps a round, rank or account.
+func byNumbers(rest []byte) string {
+	if len(rest) < 4 {
+		return ""
+	}
+	name := fmt.Sprintf(" of rung %d", binary.BigEndian.Uint32(rest))
+	switch rest = rest[4:]; {
+	case len(rest) == 4:
+		name += fmt.Sprintf(", %d", binary.BigEndian.Uint32(rest))
+	case len(rest) > 0:
+		account, _, _ := strings.Cut(string(rest), "\x00")
+		name += ", " + account
+	}
+	return name
+}
+
+// compareBalances compares proved balances with the audit's own book: each
+// must be what the account had after some block between the two heights.
+func (a *audit) compareBalances() {
+	if a.live == nil {
+		return
+	}
+	had := map[crescendo.Account][]crescendo.Amount{}
+	for who := range a.live.balances {
+		had[who] = []crescendo.Amount{a.genesis.Balances[who]}
+	}
+	add := func(who crescendo.Account, height crescendo.Height, change func(crescendo.Amount) crescendo.Amount) {
+		values, ok := had[who]
+		switch {
+		case !ok || height > a.live.until:
+		case height <= a.live.height:
+			values[0] = change(values[0])
+		default:
+			had[who] = append(values, change(values[len(values)-1]))
+		}
+	}
+	for _, p := range a.exec.payments {
+		add(p.From, p.Height, func(v crescendo.Amount) crescendo.Amount { return v - p.Amount })
+		add(p.To, p.Height, func(v crescendo.Amount) crescendo.Amount { return v + p.Amount })
+	}
+	for _, who := range slices.Sorted(keysOf(a.live.balances)) {
+		proved := a.live.balances[who]
+		var err error
+		if a.upTo < a.live.until {
+			err = fmt.Errorf("blocks up to %d are needed: %w", a.live.until, errGone)
+		} else if !slices.Contains(had[who], proved) {
+			err = fmt.Errorf("the ledger proves %s, executing the blocks gives %v", proved, had[who])
+		}
+		a.findings.settle(Proved, err, "balance of %s", who)
+	}
+}
