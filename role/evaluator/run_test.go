@@ -355,17 +355,23 @@ func (w withholding) Put(ctx context.Context, data []byte) (crescendo.Hash, erro
 }
 
 // slow is an engine on a weak machine.
-type slow struct{ engine.Engine }
+type slow struct {
+	engine.Engine
+	step time.Duration
+}
 
 func (e slow) New(s engine.Shape) (engine.Model, error) {
 	m, err := e.Engine.New(s)
-	return slowModel{m}, err
+	return slowModel{m, e.step}, err
 }
 
-type slowModel struct{ engine.Model }
+type slowModel struct {
+	engine.Model
+	step time.Duration
+}
 
 func (m slowModel) Step(tokens []int32, batch, seq int, o engine.Optimizer, step int) (int64, error) {
-	time.Sleep(60 * time.Millisecond)
+	time.Sleep(m.step)
 	return m.Model.Step(tokens, batch, seq, o, step)
 }
 
@@ -381,7 +387,7 @@ func TestSlowAndWithholding(t *testing.T) {
 	for _, n := range []string{"ada", "bob", "cyd"} {
 		s.trainer(n, "")
 	}
-	s.trainer("slow", "", func(c *trainer.Config) { c.Engine = slow{c.Engine} })
+	s.trainer("slow", "", func(c *trainer.Config) { c.Engine = slow{c.Engine, 60 * time.Millisecond} })
 	s.trainer("hide", "", func(c *trainer.Config) { c.Blobs = withholding{c.Blobs} })
 	s.evaluate("eva")
 	s.evaluate("eli")
@@ -397,5 +403,29 @@ func TestSlowAndWithholding(t *testing.T) {
 	}
 	if m := s.member("hide"); m.Rounds > 1 {
 		t.Errorf("hide was counted in %d rounds", m.Rounds)
+	}
+}
+
+// TestVoidAttempts lets one of three trainers finish about when the deadline
+// passes, so that attempts are void while its work is on the way. Work for one
+// attempt must never be revealed in another: that would be a fault.
+func TestVoidAttempts(t *testing.T) {
+	spec := testSpec(4)
+	spec.Rungs[0].Training.CommitBlocks, spec.Rungs[0].Training.RevealBlocks = 18, 25
+	s := newStage(t, spec, "eva", "eli", "ada", "bob", "slow", "dan")
+	s.begin()
+	s.trainer("ada", "")
+	s.trainer("bob", "")
+	s.trainer("slow", "", func(c *trainer.Config) { c.Engine = slow{c.Engine, 14 * time.Millisecond} })
+	s.evaluate("eva")
+	s.evaluate("eli")
+	s.until("void attempts", func(run training.Run) bool { return run.Voids >= 4 || finished(run) })
+	s.trainer("dan", "")
+	run := s.until("the end", finished)
+	t.Logf("%d attempts were void", run.Voids)
+	for _, n := range []string{"ada", "bob", "slow"} {
+		if m := s.member(n); m.Fault != "" {
+			t.Errorf("%s: %+v", n, m)
+		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/blob"
@@ -220,18 +219,13 @@ func (s *seat) prepare(ctx context.Context, state ledger.State, run training.Run
 // working orders the round's work, or commits what it came to.
 func (s *seat) working(ctx context.Context, state ledger.State, run training.Run, member training.Member, work training.Work) error {
 	if !work.Commitment.IsZero() {
-		return s.publish(ctx, run)
+		return s.publish(ctx, run.Seed)
 	}
 	if s.ready && s.journal.entry.Seed == run.Seed {
-		start := time.Now()
-		e := s.journal.entry
-		me := s.Signer.Account()
-		_, err := s.Ledger.Submit(ctx, s.Signer, &training.MsgCommit{Sender: me, Rung: s.rung, Round: run.Round, Commitment: e.commitment(s.chain, me)})
-		if err != nil {
+		if err := s.commit(ctx); err != nil {
 			return err
 		}
-		s.Log.Debug("committed", "rung", s.rung, "round", run.Round, "took", time.Since(start))
-		return s.publish(ctx, run)
+		return s.publish(ctx, run.Seed)
 	}
 	if s.ordered == run.Seed {
 		return nil
@@ -254,6 +248,15 @@ func (s *seat) working(ctx context.Context, state ledger.State, run training.Run
 	job.Load = func(ctx context.Context) (*outer.State, crescendo.Hash, error) { return s.load(ctx, job.Start) }
 	s.order(ctx, job)
 	return nil
+}
+
+// commit binds the trainer to what the journal holds. If the round has moved on
+// meanwhile the rules refuse it, or take it for the next attempt: revealing
+// looks out for that.
+func (s *seat) commit(ctx context.Context) error {
+	e, me := s.journal.entry, s.Signer.Account()
+	_, err := s.Ledger.Submit(ctx, s.Signer, &training.MsgCommit{Sender: me, Rung: s.rung, Round: e.Reveal.Round, Commitment: e.commitment(s.chain, me)})
+	return err
 }
 
 func (s *seat) order(ctx context.Context, job Job) {
@@ -321,7 +324,7 @@ func (s *seat) load(ctx context.Context, root crescendo.Hash) (*outer.State, cre
 	return nil, crescendo.Hash{}, nil
 }
 
-// keep makes a finished round durable, so that it may be committed.
+// keep makes a finished round durable, then commits to it.
 func (s *seat) keep(ctx context.Context, f finished) error {
 	if f.job.Seed != s.ordered {
 		return nil // an old order that was cancelled
@@ -348,37 +351,43 @@ func (s *seat) keep(ctx context.Context, f finished) error {
 	}
 	s.ready = true
 	s.Log.Info("round worked", "rung", s.rung, "round", r.Round, "loss", float64(p.Loss)/1e6, "bytes", r.Size, "eager", r.Eager)
-	return nil
+	if err := s.commit(ctx); err != nil {
+		return err
+	}
+	return s.publish(ctx, f.job.Seed)
 }
 
 // publish puts payload and state where others can fetch them. It comes after
 // the commitment, so that nobody can pass the payload off as its own.
-func (s *seat) publish(ctx context.Context, run training.Run) error {
+func (s *seat) publish(ctx context.Context, attempt crescendo.Hash) error {
 	e := s.journal.entry
-	if !s.ready || e.Seed != run.Seed || s.uploaded == run.Seed {
+	if !s.ready || e.Seed != attempt || s.uploaded == attempt {
 		return nil
 	}
 	names := []crescendo.Hash{e.Reveal.Payload}
-	if uint32(run.Round) < s.plan.Rounds {
+	if uint32(e.Reveal.Round) < s.plan.Rounds {
 		names = append(names, e.Reveal.End) // the next window starts from it
 	}
 	for _, h := range names {
 		data, err := s.Local.Get(ctx, h, 0)
 		if err != nil {
-			return fmt.Errorf("publish round %d: %w", run.Round, err)
+			return fmt.Errorf("publish round %d: %w", e.Reveal.Round, err)
 		}
 		if _, err := s.Blobs.Put(ctx, data); err != nil {
-			return fmt.Errorf("publish round %d: %w", run.Round, err)
+			return fmt.Errorf("publish round %d: %w", e.Reveal.Round, err)
 		}
 	}
-	s.uploaded = run.Seed
+	s.uploaded = attempt
 	return nil
 }
 
 // revealing opens the commitment.
 func (s *seat) revealing(ctx context.Context, run training.Run, work training.Work) error {
 	me := s.Signer.Account()
-	if work.Commitment.IsZero() || !s.ready || s.journal.entry.commitment(s.chain, me) != work.Commitment {
+	// A commitment may have slipped into the attempt after the one it was made
+	// for. To reveal it then would be a fault; not to is only a round missed.
+	ours := s.ready && s.journal.entry.Seed == run.Seed && s.journal.entry.commitment(s.chain, me) == work.Commitment
+	if !ours {
 		if s.ordered == run.Seed {
 			s.cancel() // too late for this round
 		}
@@ -387,7 +396,7 @@ func (s *seat) revealing(ctx context.Context, run training.Run, work training.Wo
 	if work.Revealed {
 		return nil
 	}
-	if err := s.publish(ctx, run); err != nil {
+	if err := s.publish(ctx, run.Seed); err != nil {
 		return err
 	}
 	_, err := s.Ledger.Submit(ctx, s.Signer, s.journal.entry.message(me))
