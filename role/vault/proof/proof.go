@@ -2,7 +2,8 @@
 // started with, and bundles of entries that verify against it. The host
 // produces bundles, the vault verifies them; neither needs the other's code.
 //
-// Kind "vouched" is for development and tests over a ledger that makes no
+// Kind "light" begins at one block of a Cosmos ledger and verifies headers and
+// store proofs from there on. Kind "vouched" is for development and tests over a ledger that makes no
 // proofs: entries signed by a key that the trust names. It proves no more than
 // that key's holder can be trusted.
 package proof
@@ -36,7 +37,7 @@ var ErrProof = errors.New("ledger proof does not verify")
 type Trust struct {
 	Chain string `pb:"1"`
 	Kind  string `pb:"2"`
-	Root  []byte `pb:"3"` // of kind vouched: an ed25519 public key; else see the kind
+	Root  []byte `pb:"3"` // light: a TrustedBlock; vouched: an ed25519 public key
 }
 
 // Digest names the trust.
@@ -69,6 +70,8 @@ func NewVerifier(t Trust) (Verifier, error) {
 			return nil, crescendo.Errorf(crescendo.CodeInvalid, "trusted key of %d bytes, want %d", len(t.Root), ed25519.PublicKeySize)
 		}
 		return vouched{t}, nil
+	case Light:
+		return newLightVerifier(t)
 	}
 	return nil, crescendo.Errorf(crescendo.CodeInvalid, "unknown kind of trust %.32q", t.Kind)
 }
