@@ -249,7 +249,7 @@ func (a *audit) rung(ctx context.Context, r *rung) error {
 		}
 	}
 	p := &rehearsal{
-		rung: r, blobs: a.Blobs, findings: a.findings, threads: a.Threads,
+		rung: r, blobs: a.Blobs, findings: a.findings, threads: a.Threads, height: a.chain.height,
 		replay: func(k windowKey) report { return reports[k] },
 		advance: func(done, total int) {
 			a.Progress(fmt.Sprintf("training of rung %d", r.id), done, total)

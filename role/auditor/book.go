@@ -39,6 +39,15 @@ func newBook(genesis map[crescendo.Account]crescendo.Amount, rungs int) (*book, 
 	return b, nil
 }
 
+// shortage is the book's refusal of a transfer.
+type shortage struct{ rule *crescendo.Error }
+
+// Error implements error.
+func (s *shortage) Error() string { return s.rule.Error() }
+
+// Unwrap returns the error with its code.
+func (s *shortage) Unwrap() error { return s.rule }
+
 // move carries out one transfer or refuses it.
 func (b *book) move(t crescendo.Transfer) error {
 	if b.balances[t.From] < t.Amount {
@@ -46,7 +55,7 @@ func (b *book) move(t crescendo.Transfer) error {
 		if t.From.IsPot() {
 			code = crescendo.CodeInternal
 		}
-		return crescendo.Errorf(code, "move %s from %s to %s: it has %s", t.Amount, t.From, t.To, b.balances[t.From])
+		return &shortage{crescendo.Errorf(code, "move %s from %s to %s: it has %s", t.Amount, t.From, t.To, b.balances[t.From])}
 	}
 	b.balances[t.From] -= t.Amount
 	if t.To == crescendo.Burn {

@@ -3,6 +3,7 @@ package auditor
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -36,7 +37,7 @@ func newChain(g Genesis) *chain {
 func (c *chain) add(height crescendo.Height, b light.Block) error {
 	h := b.Signed.Header
 	hash := h.Hash()
-	err := errors.Join(c.links(height, h), b.Verify(), c.client.Verify(b.Signed, b.Validators))
+	err := errors.Join(c.links(height, h), b.Verify(), c.client.Verify(b.Signed, b.Validators), addresses(b))
 	c.previous, c.hash, c.broken = b, hash, false
 	c.hashes[hex.EncodeToString(hash)] = height
 	c.appHash, c.height = h.AppHash, height
@@ -60,6 +61,20 @@ func (c *chain) links(height crescendo.Height, h light.Header) error {
 		return fmt.Errorf("it does not confirm the archived results of block %d", height-1)
 	case height > 1 && !bytes.Equal(h.ValidatorsHash, c.previous.Signed.Header.NextValidatorsHash):
 		return fmt.Errorf("its validators are not those that block %d appointed", height-1)
+	}
+	return nil
+}
+
+// addresses checks what nothing signs: that validators are named by their keys.
+func addresses(b light.Block) error {
+	for i, v := range b.Validators {
+		sum := sha256.Sum256(v.Key.Value)
+		if !bytes.Equal(v.Address, sum[:20]) {
+			return fmt.Errorf("validator %d has the address of another key", i)
+		}
+		if i < len(b.Signed.Commit.Signatures) && b.Signed.Commit.Signatures[i].Flag == 2 && !bytes.Equal(b.Signed.Commit.Signatures[i].Address, v.Address) {
+			return fmt.Errorf("signature %d names another validator", i)
+		}
 	}
 	return nil
 }

@@ -267,6 +267,8 @@ func outsideOfRules(r Result) bool { return r.Code != 0 && r.Codespace != wire.C
 func agree(events []crescendo.Event, refusal error, recorded Result) error {
 	var rule *crescendo.Error
 	switch {
+	case recorded.Code != 0 && len(recorded.Events) > 0:
+		return errors.New("the record says it was refused, and lists events")
 	case refusal == nil && recorded.Code == 0:
 		return sameEvents(events, recorded.Events)
 	case refusal == nil:
@@ -285,6 +287,11 @@ func agree(events []crescendo.Event, refusal error, recorded Result) error {
 	case errors.As(refusal, &rule) && wire.CodeNumber(rule.Code) != recorded.Code:
 		return fmt.Errorf("the record says it was refused with code %d (%s), executed again with %d: %w",
 			recorded.Code, recorded.Log, wire.CodeNumber(rule.Code), refusal)
+	case errors.As(refusal, new(*shortage)):
+		return nil // the bank words it differently
+	}
+	if said := wire.ParseError(recorded.Codespace, recorded.Code, recorded.Log); rule != nil && (said.Text != rule.Text || said.Hint != rule.Hint) {
+		return fmt.Errorf("the record says it was refused because: %q, executed again: %q", clip(said.Text), clip(rule.Text))
 	}
 	return nil
 }

@@ -26,6 +26,7 @@ type rehearsal struct {
 	findings *findings
 	benches  benches
 	threads  int
+	height   crescendo.Height      // of the newest block
 	advance  func(done, total int) // progress in windows and rounds
 
 	base   []float32 // of the next round; nil: not known

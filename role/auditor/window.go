@@ -100,11 +100,7 @@ func (r *rehearsal) claimed(m member, i int, w work) bool {
 	if guiltyOf(m, r.rounds[i].number) {
 		return true
 	}
-	seen := r.replay(windowKey{m.account, r.rounds[i].number})
-	if m.Fault != "" {
-		return seen.match > 0
-	}
-	return !w.Drawn || w.Settled
+	return m.Fault == "" || r.replay(windowKey{m.account, r.rounds[i].number}).match > 0
 }
 
 // window replays one window, if it is needed, and compares it with what the
@@ -130,19 +126,22 @@ func (r *rehearsal) window(ctx context.Context, m member, i int, base []float32)
 		return nil
 	}
 	same := payload == w.Payload && root == w.End
-	name, class := fmt.Sprintf("window of %s in round %d of rung %d", m.account, x.number, r.id), Recomputed
 	switch {
 	case guiltyOf(m, x.number) && err == nil && same:
 		err = fmt.Errorf("it replays exactly, yet the trainer was expelled for it")
 	case guiltyOf(m, x.number) && err == nil, err != nil:
 	case !same && !w.Drawn:
 		err = mismatch(w, payload, root, "it was never drawn, so nobody had checked it")
+	case !same && !w.Settled && r.height < w.DrawnAt+evaluation.ReplayBlocks:
+		err = fmt.Errorf("evaluators have not decided yet: %w", errGone)
+	case !same && !w.Settled:
+		err = mismatch(w, payload, root, "evaluators have left it undecided")
 	case !same && r.replay(key).match > 0:
 		err = mismatch(w, payload, root, "an evaluator reported that it matches")
 	case !same:
 		err = mismatch(w, payload, root, "no evaluator confirmed it")
 	}
-	r.findings.settle(class, err, "%s", name)
+	r.findings.settle(Recomputed, err, "window of %s in round %d of rung %d", m.account, x.number, r.id)
 	return nil
 }
 
