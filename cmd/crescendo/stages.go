@@ -15,6 +15,8 @@ func (c *cli) stages() []*cobra.Command {
 		c.inference(),
 		c.revenue(),
 		c.model(),
+		c.audit(),
+		c.why(),
 		c.wallet(),
 		c.archive(),
 		c.doctor(),

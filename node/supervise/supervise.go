@@ -174,6 +174,9 @@ func (t *Task) run(ctx context.Context) {
 		if err == nil && t.Once {
 			return
 		}
+		if err == nil {
+			err = errors.New("it ended by itself")
+		}
 		t.died.Add(1)
 		if t.sup.o.Died != nil {
 			t.sup.o.Died(t.Process, err, t.tail())

@@ -111,11 +111,14 @@ func (l launcher) trainer(p part) supervise.Process {
 	}
 	proc := l.seat("trainer", p.Name, args...)
 	proc.Nice = 5
+	proc.Once = true // status 0: not kept, or expelled
 	return proc
 }
 
 func (l launcher) evaluator(p part) supervise.Process {
-	return l.seat("evaluator", p.Name, "evaluation", "run", "--name", p.Name, "--threads", "1")
+	proc := l.seat("evaluator", p.Name, "evaluation", "run", "--name", p.Name, "--threads", "1")
+	proc.Once = true // status 0: all rungs are finished
+	return proc
 }
 
 func (l launcher) keeper(p part) supervise.Process {

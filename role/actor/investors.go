@@ -73,20 +73,10 @@ func (v *Investors) invest(ctx context.Context, state ledger.State, rung crescen
 	}
 	shares := split(target-raise.Raised, len(v.Signers))
 	return v.each(ctx, func(ctx context.Context, i int, s ledger.Signer) error {
-		held, err := funding.Holding(state, rung, s.Account())
-		if err != nil || shares[i] == 0 {
-			return err
-		}
-		// One who holds shares already has contributed; only the last one, who
-		// rounds up, contributes again.
-		if held > 0 && i != len(v.Signers)-1 {
+		if shares[i] == 0 {
 			return nil
 		}
-		amount := shares[i]
-		if held > 0 {
-			amount = target - raise.Raised
-		}
-		_, err = v.Ledger.Submit(ctx, s, &funding.MsgContribute{Sender: s.Account(), Rung: rung, Amount: amount})
+		_, err := v.Ledger.Submit(ctx, s, &funding.MsgContribute{Sender: s.Account(), Rung: rung, Amount: shares[i]})
 		return err
 	})
 }
