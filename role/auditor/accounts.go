@@ -38,11 +38,11 @@ func newAccounts(chain string) *accounts {
 // check reports why a transaction must not have been executed.
 func (a *accounts) check(tx wire.Tx) error {
 	if tx.Signer == "" {
-		return fmt.Errorf("signed with a kind of key that is not checked here: %w", errGone)
+		return fmt.Errorf("signed with a kind of key that is not checked here: %w", ErrGone)
 	}
 	for _, m := range tx.Messages {
 		if _, foreign := m.(*wire.Other); !foreign && m.From() != tx.Signer {
-			return fmt.Errorf("%s is from %s, the first signature is of %s: %w", m.TypeURL(), m.From(), tx.Signer, errGone)
+			return fmt.Errorf("%s is from %s, the first signature is of %s: %w", m.TypeURL(), m.From(), tx.Signer, ErrGone)
 		}
 	}
 	who := a.known[tx.Signer]

@@ -152,11 +152,12 @@ func (a *audit) history(ctx context.Context) error {
 		a.Progress("blocks", i+1, len(names))
 	}
 	if last := crescendo.Height(len(names)); a.upTo < last {
-		a.findings.settle(Recomputed, errGone, "execution of blocks %d to %d: block %d could not be executed", a.upTo+1, last, a.upTo+1)
+		a.findings.settle(Recomputed, ErrGone, "execution of blocks %d to %d: block %d could not be executed", a.upTo+1, last, a.upTo+1)
 	}
 	if a.Trust != "" {
 		a.findings.settle(Proved, a.chain.trusted(a.Trust, a.genesis.Hash), "trusted hash %s", a.Trust)
 	}
+	a.compareHead()
 	a.compareBalances()
 	return nil
 }

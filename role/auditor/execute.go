@@ -275,7 +275,7 @@ func agree(events []crescendo.Event, refusal error, recorded Result) error {
 		return fmt.Errorf("the record says it was refused (%s), executed again it succeeds", recorded.Log)
 	case errors.Is(refusal, errForeign):
 		if recorded.Code == 0 {
-			return fmt.Errorf("%w: %w", refusal, errGone)
+			return fmt.Errorf("%w: %w", refusal, ErrGone)
 		}
 		return nil
 	case errors.Is(refusal, errOutside), errors.Is(refusal, errBank):

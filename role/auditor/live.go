@@ -17,6 +17,7 @@ import (
 	"github.com/crescendo-network/crescendo/inference"
 	"github.com/crescendo-network/crescendo/internal/kv"
 	"github.com/crescendo-network/crescendo/ledger"
+	"github.com/crescendo-network/crescendo/ledger/wire"
 	"github.com/crescendo-network/crescendo/program"
 	"github.com/crescendo-network/crescendo/research"
 	"github.com/crescendo-network/crescendo/revenue"
@@ -30,6 +31,7 @@ type live struct {
 	state    ledger.State
 	height   crescendo.Height
 	until    crescendo.Height
+	beacon   crescendo.Hash // of the block at until: says which block it is
 	balances map[crescendo.Account]crescendo.Amount
 }
 
@@ -64,7 +66,7 @@ func (a *audit) look(ctx context.Context) (*live, error) {
 		}
 	}
 	head, err := a.Ledger.Head(ctx)
-	l.until = head.Height
+	l.until, l.beacon = head.Height, head.Beacon
 	return l, err
 }
 
@@ -147,6 +149,23 @@ func byNumbers(rest []byte) string {
 	return name
 }
 
+// compareHead checks that the running ledger is on the archived chain: what it
+// proves is proved by that chain's headers.
+func (a *audit) compareHead() {
+	if a.live == nil {
+		return
+	}
+	var err error
+	hash, ok := a.chain.at(a.live.until)
+	switch {
+	case !ok:
+		err = fmt.Errorf("block %d is not archived yet: %w", a.live.until, ErrGone)
+	case wire.Beacon(hash) != a.live.beacon:
+		err = fmt.Errorf("the ledger has another block %d than the archive", a.live.until)
+	}
+	a.findings.settle(Proved, err, "running ledger at height %d", a.live.until)
+}
+
 // compareBalances compares proved balances with the audit's own book: each
 // must be what the account had after some block between the two heights.
 func (a *audit) compareBalances() {
@@ -175,7 +194,7 @@ func (a *audit) compareBalances() {
 		proved := a.live.balances[who]
 		var err error
 		if a.upTo < a.live.until {
-			err = fmt.Errorf("blocks up to %d are needed: %w", a.live.until, errGone)
+			err = fmt.Errorf("blocks up to %d are needed: %w", a.live.until, ErrGone)
 		} else if !slices.Contains(had[who], proved) {
 			err = fmt.Errorf("the ledger proves %s, executing the blocks gives %v", proved, had[who])
 		}

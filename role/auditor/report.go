@@ -23,8 +23,9 @@ const (
 	Simulated  Class = "simulated"  // the word of a simulated one: worth nothing
 )
 
-// errGone marks a claim whose data no longer exists where the audit looked.
-var errGone = errors.New("the data is gone")
+// ErrGone marks a claim whose data no longer exists where the audit looked: it
+// is unverifiable, not wrong.
+var ErrGone = errors.New("the data is gone")
 
 // Report is what an audit found. Claims is the sum of the four classes, of
 // Failed and of the unverifiable ones.
@@ -83,7 +84,7 @@ func (f *findings) settle(class Class, err error, format string, args ...any) {
 
 // gone reports whether an error means missing data rather than wrong data.
 func gone(err error) bool {
-	return (errors.Is(err, errGone) || errors.Is(err, blob.ErrNotFound)) && !errors.Is(err, blob.ErrCorrupt)
+	return (errors.Is(err, ErrGone) || errors.Is(err, blob.ErrNotFound)) && !errors.Is(err, blob.ErrCorrupt)
 }
 
 func hintOf(err error) string {

@@ -295,17 +295,17 @@ func (p *play) serve() error {
 	return nil
 }
 
-// archive is what an auditor gets: a store of its own, so that tests may
+// stored is what an auditor gets: a store of its own, so that tests may
 // damage it.
-type archive struct {
+type stored struct {
 	*blob.Memory
 	names []crescendo.Hash
 }
 
-func archiveOf(t testing.TB, from *blob.Memory, blocks []light.Block) *archive {
+func archiveOf(t testing.TB, from *blob.Memory, blocks []light.Block) *stored {
 	t.Helper()
 	ctx := context.Background()
-	a := &archive{Memory: blob.NewMemory()}
+	a := &stored{Memory: blob.NewMemory()}
 	for h, err := range iter.Seq2[crescendo.Hash, error](from.List(ctx)) {
 		if err != nil {
 			t.Fatal(err)
@@ -328,7 +328,7 @@ func archiveOf(t testing.TB, from *blob.Memory, blocks []light.Block) *archive {
 	return a
 }
 
-func (a *archive) config(r *recording) Config {
+func (a *stored) config(r *recording) Config {
 	return Config{Genesis: r.genesis, Blobs: a, Rules: rules(), Engine: native.New(1), Threads: 2, AllBlobs: true,
 		Blocks: func(context.Context) ([]crescendo.Hash, error) { return a.names, nil }}
 }

@@ -152,7 +152,7 @@ func (r *rehearsal) bases(ctx context.Context, from, n int) ([][]float32, error)
 func (r *rehearsal) next(ctx context.Context, i int) ([]float32, error) {
 	closed := &r.rounds[i]
 	if r.base == nil {
-		return nil, fmt.Errorf("the base is not known: %w", errGone)
+		return nil, fmt.Errorf("the base is not known: %w", ErrGone)
 	}
 	update, err := r.blobs.Get(ctx, closed.Update, int64(r.plan.Codec.Size(r.plan.Layout)))
 	if err != nil {
@@ -223,11 +223,11 @@ func (r *rehearsal) judge(ctx context.Context, i int, base []float32) error {
 	missing := error(nil)
 	switch {
 	case base == nil:
-		missing = fmt.Errorf("the base is not known: %w", errGone)
+		missing = fmt.Errorf("the base is not known: %w", ErrGone)
 	case r.error == nil:
-		missing = fmt.Errorf("the aggregator's error is not known: %w", errGone)
+		missing = fmt.Errorf("the aggregator's error is not known: %w", ErrGone)
 	case r.heldOut == nil:
-		missing = fmt.Errorf("the corpus is not there: %w", errGone)
+		missing = fmt.Errorf("the corpus is not there: %w", ErrGone)
 	}
 	for _, w := range x.works {
 		if !w.Available {

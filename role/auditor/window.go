@@ -133,7 +133,7 @@ func (r *rehearsal) window(ctx context.Context, m member, i int, base []float32)
 	case !same && !w.Drawn:
 		err = mismatch(w, payload, root, "it was never drawn, so nobody had checked it")
 	case !same && !w.Settled && r.height < w.DrawnAt+evaluation.ReplayBlocks:
-		err = fmt.Errorf("evaluators have not decided yet: %w", errGone)
+		err = fmt.Errorf("evaluators have not decided yet: %w", ErrGone)
 	case !same && !w.Settled:
 		err = mismatch(w, payload, root, "evaluators have left it undecided")
 	case !same && r.replay(key).match > 0:
@@ -161,9 +161,9 @@ func mismatch(w work, payload, root crescendo.Hash, remark string) error {
 func (r *rehearsal) rework(ctx context.Context, trainer crescendo.Account, i int, w work, base []float32, have *carried) (payload, root crescendo.Hash, end *outer.State, err error) {
 	switch {
 	case base == nil:
-		return payload, root, nil, fmt.Errorf("the base is not known: %w", errGone)
+		return payload, root, nil, fmt.Errorf("the base is not known: %w", ErrGone)
 	case r.train == nil:
-		return payload, root, nil, fmt.Errorf("the corpus is not there: %w", errGone)
+		return payload, root, nil, fmt.Errorf("the corpus is not there: %w", ErrGone)
 	}
 	model, err := r.benches.take(r.plan.Shape)
 	if err != nil {
