@@ -15,7 +15,7 @@ import (
 	"github.com/crescendo-network/crescendo/role/proxy"
 )
 
-func client(url string) openai.Client {
+func openAI(url string) openai.Client {
 	return openai.NewClient(option.WithBaseURL(url), option.WithAPIKey("none"))
 }
 
@@ -28,7 +28,7 @@ func TestSealServeAndSettle(t *testing.T) {
 		t.Errorf("seal is %+v", s)
 	}
 	url, stop := w.startProxy(r.status().Address, nil)
-	c := client(url)
+	c := openAI(url)
 
 	models, err := c.Models.List(t.Context())
 	w.must(err)
@@ -90,7 +90,7 @@ func TestSealServeAndSettle(t *testing.T) {
 func TestErrorsHaveOpenAIShape(t *testing.T) {
 	w, r, _ := serving(t, nil)
 	url, _ := w.startProxy(r.status().Address, nil)
-	c := client(url)
+	c := openAI(url)
 	model := w.spec.Rungs[0].Name
 	ask := func(p openai.ChatCompletionNewParams) *openai.Error {
 		t.Helper()
