@@ -166,9 +166,13 @@ func (w *world) tail() string {
 func (w *world) train() training.Run {
 	dir := filepath.Join(w.dir, "corpus")
 	w.must(os.MkdirAll(dir, 0o755))
-	for i := range 40 {
+	docs := 40
+	if w.plan.Shape.Context > 256 {
+		docs = 160
+	}
+	for i := range docs {
 		text := strings.Repeat(fmt.Sprintf("Document %d tells of the sea, the wind and the number %d.\n", i, i*i), 12)
-		w.must(os.WriteFile(filepath.Join(dir, fmt.Sprintf("%02d.txt", i)), []byte(text), 0o644))
+		w.must(os.WriteFile(filepath.Join(dir, fmt.Sprintf("%03d.txt", i)), []byte(text), 0o644))
 	}
 	pack, err := corpus.Build(w.t.Context(), corpus.Directory(dir), corpus.Options{
 		Store: w.blobs, Vocab: int(w.spec.Corpus.Vocabulary), Context: w.plan.Shape.Context, HeldOutPerMille: 150, Seed: 1,
