@@ -128,6 +128,9 @@ func (e *evaluator) tolerate(ctx context.Context, err error) error {
 
 // act does what the newest state asks for. It reports whether no rung is left.
 func (e *evaluator) act(ctx context.Context, b ledger.Block) (done bool, err error) {
+	if e.panel != nil {
+		e.panel.hear(ctx, b)
+	}
 	state, err := e.Ledger.State(ctx)
 	if err != nil {
 		return false, err

@@ -33,7 +33,8 @@ type panel struct {
 	error     vector
 	payloads  map[crescendo.Hash][]byte // of the open round
 	round     crescendo.Round           // that payloads are of
-	judged    crescendo.Hash            // draw that verdict is for
+	heard     hearsay
+	judged    crescendo.Hash // question that verdict answers
 	verdict   outer.Verdict
 	published crescendo.Hash // checkpoint of the verdict whose blobs are stored
 }
@@ -100,10 +101,7 @@ func (p *panel) phase(ctx context.Context, state ledger.State, run training.Run)
 	if err != nil {
 		return err
 	}
-	if p.round != run.Round {
-		p.round = run.Round
-		clear(p.payloads)
-	}
+	p.turnTo(run.Round)
 	var list []trainerWork
 	for _, w := range works {
 		list = append(list, trainerWork{training.Account(w.Rest), w.Value})
@@ -115,6 +113,14 @@ func (p *panel) phase(ctx context.Context, state ledger.State, run training.Run)
 		return p.vote(ctx, state, run, list)
 	}
 	return p.open(ctx, state, run, list)
+}
+
+// turnTo drops the payloads of another round.
+func (p *panel) turnTo(round crescendo.Round) {
+	if p.round != round {
+		p.round = round
+		clear(p.payloads)
+	}
 }
 
 type trainerWork struct {
@@ -185,16 +191,22 @@ func (p *panel) vote(ctx context.Context, state ledger.State, run training.Run, 
 	if err != nil || done {
 		return err
 	}
-	if err := p.judge(ctx, run, list); err != nil {
+	return p.commit(ctx, questionOf(run, list))
+}
+
+// commit judges the round and binds the evaluator to the outcome.
+func (p *panel) commit(ctx context.Context, q question) error {
+	if err := p.judge(ctx, q); err != nil {
 		return err
 	}
-	salt, err := p.salt(run)
+	salt, err := p.salt(q)
 	if err != nil {
 		return err
 	}
+	me := p.Signer.Account()
 	_, err = p.Ledger.Submit(ctx, p.Signer, &evaluation.MsgCommitVote{
-		Sender: me, Rung: p.rung, Round: run.Round,
-		Commitment: evaluation.VoteCommitment(p.Ledger.ChainID(), p.rung, run.Round, me, salt, p.verdict.Vote),
+		Sender: me, Rung: p.rung, Round: q.round,
+		Commitment: evaluation.VoteCommitment(p.Ledger.ChainID(), p.rung, q.round, me, salt, p.verdict.Vote),
 	})
 	if err != nil {
 		return err
@@ -209,10 +221,11 @@ func (p *panel) open(ctx context.Context, state ledger.State, run training.Run, 
 	if err != nil || ballot.Commitment.IsZero() || ballot.Opened {
 		return err
 	}
-	if err := p.judge(ctx, run, list); err != nil { // again, after a restart
+	q := questionOf(run, list)
+	if err := p.judge(ctx, q); err != nil { // again, after a restart
 		return err
 	}
-	salt, err := p.salt(run)
+	salt, err := p.salt(q)
 	if err != nil {
 		return err
 	}
@@ -226,8 +239,8 @@ func (p *panel) open(ctx context.Context, state ledger.State, run training.Run, 
 // salt hides a vote until it is opened. It follows from the key, so that a
 // restarted evaluator can open what it has committed to. The document cannot
 // be mistaken for a transaction: no protocol buffer begins with a "c".
-func (p *panel) salt(run training.Run) (crescendo.Hash, error) {
-	name := digest.Sum("crescendo/evaluator/salt/v1", []byte(p.Ledger.ChainID()), run.Seed[:], run.Draw[:])
+func (p *panel) salt(q question) (crescendo.Hash, error) {
+	name := digest.Sum("crescendo/evaluator/salt/v1", []byte(p.Ledger.ChainID()), q.seed[:], q.draw[:])
 	signature, err := p.Signer.Sign([]byte("crescendo/evaluator/salt/v1/" + name.String()))
 	if err != nil {
 		return crescendo.Hash{}, fmt.Errorf("derive salt: %w", err)
@@ -235,20 +248,44 @@ func (p *panel) salt(run training.Run) (crescendo.Hash, error) {
 	return digest.Sum("crescendo/evaluator/salt/v1", signature), nil
 }
 
-// judge computes the verdict on the open round, unless it has it.
-func (p *panel) judge(ctx context.Context, run training.Run, list []trainerWork) error {
-	if p.judged == run.Draw && !run.Draw.IsZero() {
+// question is what a verdict depends on.
+type question struct {
+	round           crescendo.Round
+	base, aggregate crescendo.Hash // checkpoint and aggregator's error
+	seed, draw      crescendo.Hash
+	works           []trainerWork // available, in account order
+}
+
+func questionOf(run training.Run, list []trainerWork) question {
+	q := question{round: run.Round, base: run.Base, aggregate: run.Error, seed: run.Seed, draw: run.Draw}
+	for _, t := range list {
+		if t.work.Available {
+			q.works = append(q.works, t)
+		}
+	}
+	return q
+}
+
+func (q question) digest() crescendo.Hash {
+	parts := [][]byte{q.base[:], q.aggregate[:], q.seed[:], q.draw[:]}
+	for _, t := range q.works {
+		parts = append(parts, []byte(t.trainer), t.work.Payload[:])
+	}
+	return digest.Sum("crescendo/evaluator/question/v1", parts...)
+}
+
+// judge computes the verdict on a question, unless it has it.
+func (p *panel) judge(ctx context.Context, q question) error {
+	name := q.digest()
+	if p.judged == name {
 		return nil
 	}
 	began := time.Now()
-	if err := p.fetchBase(ctx, run); err != nil {
+	if err := p.fetchBase(ctx, q); err != nil {
 		return err
 	}
-	ballot := outer.Ballot{Round: run.Round, Base: p.base.values, Error: p.error.values, Draw: run.Draw, HeldOut: p.heldOut}
-	for _, t := range list {
-		if !t.work.Available {
-			continue
-		}
+	ballot := outer.Ballot{Round: q.round, Base: p.base.values, Error: p.error.values, Draw: q.draw, HeldOut: p.heldOut}
+	for _, t := range q.works {
 		data, err := p.payload(ctx, t.work)
 		if err != nil {
 			return fmt.Errorf("fetch payload of %s: %w", t.trainer, err)
@@ -261,34 +298,34 @@ func (p *panel) judge(ctx context.Context, run training.Run, list []trainerWork)
 	if err != nil {
 		return err
 	}
-	p.verdict, p.judged = verdict, run.Draw
+	p.verdict, p.judged = verdict, name
 	v := verdict.Vote
-	p.Log.Info("round judged", "rung", p.rung, "round", run.Round, "payloads", len(v.Scores),
+	p.Log.Info("round judged", "rung", p.rung, "round", q.round, "payloads", len(v.Scores),
 		"loss", float64(v.Before)/1e6/float64(v.Targets), "took", time.Since(began).Round(time.Millisecond))
 	return nil
 }
 
 // fetchBase gets hold of base and aggregator's error: from its own last
 // verdict, or from the store.
-func (p *panel) fetchBase(ctx context.Context, run training.Run) error {
-	if v := p.verdict.Vote; v.Checkpoint == run.Base {
-		p.base = vector{run.Base, p.verdict.Params}
+func (p *panel) fetchBase(ctx context.Context, q question) error {
+	if v := p.verdict.Vote; v.Checkpoint == q.base {
+		p.base = vector{q.base, p.verdict.Params}
 	}
-	if v := p.verdict.Vote; v.Error == run.Error {
-		p.error = vector{run.Error, p.verdict.Error}
+	if v := p.verdict.Vote; v.Error == q.aggregate {
+		p.error = vector{q.aggregate, p.verdict.Error}
 	}
 	size := outer.VectorSize(p.plan.Shape)
-	if p.base.hash != run.Base {
-		v, err := p.fetch(ctx, run.Base, size, outer.DecodeCheckpoint)
+	if p.base.hash != q.base {
+		v, err := p.fetch(ctx, q.base, size, outer.DecodeCheckpoint)
 		if err != nil {
-			return fmt.Errorf("fetch base of round %d: %w", run.Round, err)
+			return fmt.Errorf("fetch base of round %d: %w", q.round, err)
 		}
 		p.base = v
 	}
-	if p.error.hash != run.Error {
-		v, err := p.fetch(ctx, run.Error, size, outer.DecodeError)
+	if p.error.hash != q.aggregate {
+		v, err := p.fetch(ctx, q.aggregate, size, outer.DecodeError)
 		if err != nil {
-			return fmt.Errorf("fetch aggregator error of round %d: %w", run.Round, err)
+			return fmt.Errorf("fetch aggregator error of round %d: %w", q.round, err)
 		}
 		p.error = v
 	}

