@@ -2,8 +2,6 @@ package node
 
 import (
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -90,11 +88,13 @@ func saveKey(k *client.Key, path string) error {
 // MeasureVault returns the measurement of a vault program.
 func MeasureVault(path string) ([]byte, error) { return sim.Measure(path) }
 
-// proverOf makes what proves ledger state to a vault.
+// proverOf makes what proves ledger state to a vault: the ledger's own proofs
+// from the trusted block on.
 func proverOf(c *Connection) (relay.Prover, error) {
-	_, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, fmt.Errorf("make voucher: %w", err)
+	hash, err := hex.DecodeString(c.Programme.Trust.Hash)
+	if err != nil || len(hash) == 0 {
+		return nil, crescendo.Errorf(crescendo.CodeInvalid, "archive %s names no trusted block", c.Archive).
+			WithHint("a vault believes a ledger from a block on: start the archive with --trust HEIGHT:HASH")
 	}
-	return relay.Vouching{Ledger: c.Ledger, Key: key}, nil
+	return relay.NewLightProver(c.Ledger, c.Programme.LedgerRPC, c.Programme.Trust.Height, hash), nil
 }
