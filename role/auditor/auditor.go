@@ -53,6 +53,7 @@ type audit struct {
 	Config
 	genesis  Genesis
 	findings *findings
+	reach    *reach
 	chain    *chain
 	exec     *execution
 	live     *live
@@ -72,7 +73,7 @@ func Run(ctx context.Context, c Config) (Report, error) {
 		return Report{}, err
 	}
 	for _, step := range []func(context.Context) error{a.money, a.training, a.blobs, a.replay} {
-		if err := step(ctx); err != nil {
+		if err := errors.Join(step(ctx), a.reach.failed()); err != nil {
 			return Report{}, err
 		}
 	}
@@ -89,7 +90,8 @@ func open(ctx context.Context, c Config) (*audit, error) {
 	if c.Progress == nil {
 		c.Progress = func(string, int, int) {}
 	}
-	a := &audit{Config: c, findings: newFindings()}
+	a := &audit{Config: c, findings: newFindings(), reach: &reach{Store: c.Blobs}}
+	a.Blobs = a.reach
 	var err error
 	if a.genesis, err = ParseGenesis(c.Genesis); err != nil {
 		return nil, err
@@ -118,8 +120,8 @@ func (a *audit) history(ctx context.Context) error {
 	for i := range names {
 		height := crescendo.Height(i + 1)
 		b, err := h.block(ctx, i)
-		if ctx.Err() != nil {
-			return ctx.Err()
+		if err := errors.Join(ctx.Err(), a.reach.failed()); err != nil {
+			return err
 		}
 		if err == nil {
 			err = a.chain.add(height, b)

@@ -191,7 +191,7 @@ func (r *recorder) ChainID() string { return r.exec.chain }
 func (r *recorder) Head(ctx context.Context) (ledger.Head, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return ledger.Head{ChainID: r.exec.chain, Height: crescendo.Height(len(r.blocks))}, ctx.Err()
+	return ledger.Head{ChainID: r.exec.chain, Height: crescendo.Height(len(r.blocks)), Beacon: wire.Beacon(r.exec.previous)}, ctx.Err()
 }
 
 // Submit implements ledger.Ledger.
