@@ -57,3 +57,8 @@ clean:
 
 clean-home:
 	rm -rf $(HOME_DIR)
+
+# Plays the smoke programme while its processes are killed at random.
+.PHONY: kill-test
+kill-test: build
+	CRESCENDO_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 30m -v -run Killed ./node/up
