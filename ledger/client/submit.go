@@ -31,8 +31,8 @@ type account struct {
 
 // Bounds on how long Submit tries.
 const (
-	maxAttempts   = 20 // at handing a transaction to the node
-	blocksPerLook = 8  // without inclusion, before the account is looked at
+	maxAttempts   = 100 // at handing a transaction to the node
+	blocksPerLook = 8   // without inclusion, before the account is looked at
 )
 
 // Submit implements ledger.Ledger. When ctx ends first, the transaction may
@@ -144,6 +144,8 @@ func (c *Client) offer(ctx context.Context, raw []byte, a *account) (retry bool,
 		return false, err
 	case answer.Code == 0:
 		return false, nil
+	case answer.Codespace == wire.SDKCodespace && answer.Code == wire.SDKMempoolFull:
+		return true, pause(ctx, 200*time.Millisecond)
 	case answer.Codespace == wire.SDKCodespace && answer.Code == wire.SDKTxInMempool:
 		return false, nil
 	case answer.Codespace == wire.SDKCodespace && answer.Code == wire.SDKWrongSequence:

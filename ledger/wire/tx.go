@@ -69,11 +69,12 @@ func (d Draft) auth() []byte {
 	signer := appendBytes(nil, 1, key)
 	signer = appendBytes(signer, 2, mode)
 	signer = appendUint(signer, 3, d.Sequence)
-	fee := appendUint(nil, 2, d.gas())
+	fee := appendUint(nil, 2, d.Gas())
 	return appendBytes(appendBytes(nil, 1, signer), 2, fee)
 }
 
-func (d Draft) gas() uint64 {
+// Gas returns the gas limit of the transaction: ample for what it costs.
+func (d Draft) Gas() uint64 {
 	gas := uint64(gasPerTx)
 	for _, m := range d.Messages {
 		gas += GasPerMessage + (GasPerByte+10)*uint64(len(canon.Encode(m))+64)
@@ -266,7 +267,7 @@ func fields(raw []byte, f func(num protowire.Number, n uint64, b []byte) error) 
 		case protowire.BytesType:
 			b, size = protowire.ConsumeBytes(raw)
 		default:
-			size = protowire.ConsumeFieldValue(num, typ, raw)
+			return fmt.Errorf("unexpected wire type %d", typ)
 		}
 		if size < 0 {
 			return protowire.ParseError(size)

@@ -64,6 +64,12 @@ type App struct {
 	registry cdctypes.InterfaceRegistry
 }
 
+// TxConfig is the SDK's own reading of transactions.
+func (a *App) TxConfig() client.TxConfig { return a.txConfig }
+
+// Registry knows all messages by their type.
+func (a *App) Registry() cdctypes.InterfaceRegistry { return a.registry }
+
 // Options configure an application.
 type Options struct {
 	ChainID string

@@ -12,6 +12,7 @@ import (
 	cmted25519 "github.com/cometbft/cometbft/crypto/ed25519"
 	"github.com/cometbft/cometbft/p2p"
 	"github.com/cometbft/cometbft/privval"
+	cmttypes "github.com/cometbft/cometbft/types"
 )
 
 // Init makes a home for a single validator: its keys and the genesis. It
@@ -30,7 +31,21 @@ func Init(home string, in GenesisInput) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(cfg.GenesisFile(), doc.SaveAs)
+	return WriteGenesis(home, doc)
+}
+
+// WriteGenesis puts a genesis document into a node's home.
+func WriteGenesis(home string, doc *cmttypes.GenesisDoc) error {
+	return writeFile(homeConfig(home).GenesisFile(), doc.SaveAs)
+}
+
+// NodeID returns the name of a home's node on the peer-to-peer network.
+func NodeID(home string) (string, error) {
+	key, err := p2p.LoadNodeKey(homeConfig(home).NodeKeyFile())
+	if err != nil {
+		return "", err
+	}
+	return string(key.ID()), nil
 }
 
 // InitKeys makes the directories and keys of a node and returns its consensus

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cosmossdk.io/log/v2"
+	cmtdb "github.com/cometbft/cometbft-db"
 	cmtcfg "github.com/cometbft/cometbft/config"
 	cmtjson "github.com/cometbft/cometbft/libs/json"
 	"github.com/cometbft/cometbft/node"
@@ -21,6 +22,8 @@ import (
 	rpcserver "github.com/cometbft/cometbft/rpc/jsonrpc/server"
 	cmttypes "github.com/cometbft/cometbft/types"
 	dbm "github.com/cosmos/cosmos-db"
+
+	"github.com/syndtr/goleveldb/leveldb"
 
 	servercmtlog "github.com/cosmos/cosmos-sdk/server/log"
 
@@ -55,6 +58,7 @@ type Node struct {
 	app     *App
 	db      dbm.DB
 	comet   *node.Node
+	stores  []cmtdb.DB // CometBFT's, some of which it does not close
 	closers []func() error
 }
 
@@ -71,6 +75,7 @@ func StartNode(c NodeConfig) (_ *Node, err error) {
 		cfg.P2P.ListenAddress = "tcp://" + c.P2P
 	}
 	cfg.P2P.PersistentPeers = c.Peers
+	cfg.P2P.PexReactor = c.Peers != "" // a node alone looks for nobody
 	doc, err := cmttypes.GenesisDocFromFile(cfg.GenesisFile())
 	if err != nil {
 		return nil, fmt.Errorf("start ledger: %w", err)
@@ -114,7 +119,7 @@ func (n *Node) startComet(cfg *cmtcfg.Config, doc *cmttypes.GenesisDoc, logger l
 		privval.LoadOrGenFilePV(cfg.PrivValidatorKeyFile(), cfg.PrivValidatorStateFile()), key,
 		proxy.NewLocalClientCreator(n.app.abci()),
 		func() (*cmttypes.GenesisDoc, error) { return doc, nil },
-		cmtcfg.DefaultDBProvider, node.DefaultMetricsProvider(cfg.Instrumentation),
+		n.openDB, node.DefaultMetricsProvider(cfg.Instrumentation),
 		servercmtlog.CometLoggerWrapper{Logger: logger})
 	if err != nil {
 		return err
@@ -172,6 +177,15 @@ func ignoreClosed(l net.Listener) func() error {
 	}
 }
 
+// openDB implements CometBFT's DBProvider.
+func (n *Node) openDB(c *cmtcfg.DBContext) (cmtdb.DB, error) {
+	db, err := cmtcfg.DefaultDBProvider(c)
+	if err == nil {
+		n.stores = append(n.stores, db)
+	}
+	return db, err
+}
+
 // Trust is a block that clients may begin to verify from.
 type Trust struct {
 	Height int64  `json:"height"`
@@ -215,6 +229,12 @@ func (n *Node) Stop() error {
 		errs = append(errs, n.comet.Stop())
 		n.comet.Wait()
 	}
+	for _, db := range n.stores {
+		if err := db.Close(); err != nil && !errors.Is(err, leveldb.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	n.stores = nil
 	if n.app != nil {
 		errs = append(errs, n.app.Close()) // closes the database too
 		n.app, n.db = nil, nil

@@ -21,6 +21,13 @@ const maxWait = 5 * time.Second
 type commits struct {
 	mu   sync.Mutex
 	next chan struct{} // closed at the next commit
+	any  bool          // there has been one since the node started
+}
+
+func (c *commits) started() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.any
 }
 
 func (c *commits) wait() <-chan struct{} {
@@ -35,6 +42,7 @@ func (c *commits) wait() <-chan struct{} {
 func (c *commits) happened() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.any = true
 	if c.next != nil {
 		close(c.next)
 		c.next = nil
@@ -48,6 +56,19 @@ func (a application) Commit(ctx context.Context, req *abci.RequestCommit) (*abci
 		a.app.commits.happened()
 	}
 	return resp, err
+}
+
+// CheckTx implements abci.Application. Until the node has made a block, the
+// SDK checks signatures as if at genesis, with account number zero, and would
+// refuse good transactions for a reason that misleads; the answer then is the
+// one of a full mempool: try again.
+func (a application) CheckTx(ctx context.Context, req *abci.RequestCheckTx) (*abci.ResponseCheckTx, error) {
+	if !a.app.commits.started() {
+		return &abci.ResponseCheckTx{
+			Codespace: wire.SDKCodespace, Code: wire.SDKMempoolFull, Log: "the node has just started and made no block yet: try again",
+		}, nil
+	}
+	return a.Application.CheckTx(ctx, req)
 }
 
 // serveWait answers once the height in the query has been committed.
