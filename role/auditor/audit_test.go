@@ -12,6 +12,7 @@ import (
 	"github.com/crescendo-network/crescendo/blob"
 	"github.com/crescendo-network/crescendo/ledger"
 	"github.com/crescendo-network/crescendo/revenue"
+	"github.com/crescendo-network/crescendo/sealing"
 	"github.com/crescendo-network/crescendo/training"
 )
 
@@ -127,4 +128,45 @@ func (l liar) State(ctx context.Context) (ledger.State, error) {
 	}
 	book.Claimed++
 	return forged, revenue.Books.Set(forged, book, uint32(1))
+}
+
+// TestOpenedWeights: once the key is public, what the vault said of its model
+// can be checked.
+func TestOpenedWeights(t *testing.T) {
+	r := recorded(t)
+	found, err := open(context.Background(), archiveOf(t, r.blobs, r.blocks).config(r))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := found.history(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	before := found.findings.held[Recomputed]
+	for change, want := range map[crescendo.MicroNats]int{0: 2, 1: 1} {
+		rung, err := readRung(found.exec.store, chainID, found.exec.spec, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := rung.openCorpus(context.Background(), found.Blobs); err != nil {
+			t.Fatal(err)
+		}
+		p := &rehearsal{rung: rung, blobs: found.Blobs, findings: found.findings}
+		p.benches.engine = found.Engine
+		state := copyOf(found.exec.store)
+		seal, err := sealing.Seals.Get(state, uint32(1))
+		if err != nil || len(seal.Key) == 0 {
+			t.Fatalf("the rung was not opened: %v", err)
+		}
+		seal.Loss += change
+		if err := sealing.Seals.Set(state, seal, uint32(1)); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.opened(context.Background(), state); err != nil {
+			t.Fatal(err)
+		}
+		if got := found.findings.held[Recomputed] - before; got != want {
+			t.Errorf("loss off by %d: %d claims hold, want %d: %+v", change, got, want, found.findings.failures)
+		}
+		before = found.findings.held[Recomputed]
+	}
 }

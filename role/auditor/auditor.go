@@ -147,7 +147,7 @@ func (a *audit) history(ctx context.Context) error {
 			stopped = true
 		}
 		if a.live != nil && height == a.live.height {
-			if err := a.compareState(ctx); err != nil {
+			if err := a.compareState(); err != nil {
 				return err
 			}
 		}
@@ -260,7 +260,10 @@ func (a *audit) rung(ctx context.Context, r *rung) error {
 	}
 	p.benches.engine = a.Engine
 	p.choose(ctx, a.Sample, a.chain.hash)
-	return p.play(ctx)
+	if err := p.play(ctx); err != nil {
+		return err
+	}
+	return p.opened(ctx, a.exec.store)
 }
 
 // replay compares the state with what the ledger's own program computes.

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/evaluation"
 	"github.com/crescendo-network/crescendo/funding"
@@ -29,6 +27,7 @@ import (
 // at heights from there to another.
 type live struct {
 	state    ledger.State
+	entries  map[string][]byte // of the rule state at height
 	height   crescendo.Height
 	until    crescendo.Height
 	beacon   crescendo.Hash // of the block at until: says which block it is
@@ -39,7 +38,6 @@ type live struct {
 const (
 	maxLiveEntries  = 1000 // per collection
 	maxLiveBalances = 500
-	liveRequests    = 8 // at once
 )
 
 // look reads the running ledger before the archive is read, so that the
@@ -52,7 +50,10 @@ func (a *audit) look(ctx context.Context) (*live, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &live{state: state, height: state.Height(), balances: map[crescendo.Account]crescendo.Amount{}}
+	l := &live{state: state, height: state.Height(), entries: map[string][]byte{}, balances: map[crescendo.Account]crescendo.Amount{}}
+	if err := l.read(); err != nil {
+		return nil, err
+	}
 	accounts := slices.Collect(keysOf(a.genesis.Balances))
 	for _, pot := range a.exec.book.pots {
 		if pot != crescendo.Burn {
@@ -70,53 +71,62 @@ func (a *audit) look(ctx context.Context) (*live, error) {
 	return l, err
 }
 
-// compareState compares the rule state computed here with what the running
-// ledger proves at the same height.
-func (a *audit) compareState(ctx context.Context) error {
-	type entry struct {
-		name string
-		kv.Pair
+// collections are the rule state that is compared, with names for its entries.
+var collections = []struct {
+	name string
+	what func(rest []byte) string
+}{
+	{program.Specs.Name, plain}, {program.Rungs.Name, byNumbers}, {program.Treasuries.Name, plain},
+	{funding.Raises.Name, byNumbers}, {funding.Positions.Name, byNumbers}, {research.Adoptions.Name, byNumbers},
+	{training.Runs.Name, byNumbers}, {training.Members.Name, byNumbers}, {training.Rounds.Name, byNumbers},
+	{evaluation.Evaluators.Name, byAccount}, {evaluation.Standings.Name, byNumbers},
+	{sealing.Seals.Name, byNumbers}, {inference.Usages.Name, byNumbers}, {inference.Sessions.Name, bySession},
+	{revenue.Books.Name, byNumbers}, {revenue.Claimables.Name, byNumbers},
+}
+
+// read lists the compared state, each entry proved.
+func (l *live) read() error {
+	for _, c := range collections {
+		pairs, err := l.state.Range(kv.Key(c.name), nil, maxLiveEntries)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", c.name, err)
+		}
+		for _, p := range pairs {
+			l.entries[string(p.Key)] = p.Value
+		}
 	}
-	var entries []entry
-	for _, c := range []struct {
-		name string
-		what func(rest []byte) string
-	}{
-		{program.Specs.Name, plain}, {program.Rungs.Name, byNumbers}, {program.Treasuries.Name, plain},
-		{funding.Raises.Name, byNumbers}, {funding.Positions.Name, byNumbers}, {research.Adoptions.Name, byNumbers},
-		{training.Runs.Name, byNumbers}, {training.Members.Name, byNumbers}, {training.Rounds.Name, byNumbers},
-		{evaluation.Evaluators.Name, byAccount}, {evaluation.Standings.Name, byNumbers},
-		{sealing.Seals.Name, byNumbers}, {inference.Usages.Name, byNumbers}, {inference.Sessions.Name, bySession},
-		{revenue.Books.Name, byNumbers}, {revenue.Claimables.Name, byNumbers},
-	} {
+	return nil
+}
+
+// compareState compares the rule state computed here with what the running
+// ledger has proved at the same height.
+func (a *audit) compareState() error {
+	for _, c := range collections {
 		prefix := kv.Key(c.name)
-		pairs, err := a.exec.store.Range(prefix, nil, maxLiveEntries)
+		computed, err := a.exec.store.Range(prefix, nil, maxLiveEntries)
 		if err != nil {
 			return err
 		}
-		for _, p := range pairs {
-			entries = append(entries, entry{c.name + c.what(p.Key[len(prefix):]), p})
-		}
-	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(liveRequests)
-	for _, e := range entries {
-		g.Go(func() error {
-			value, err := a.live.state.Get(e.Key)
-			if errors.Is(err, ledger.ErrUnavailable) {
-				return err
-			}
-			if errors.Is(err, kv.ErrNotFound) {
-				err = errors.New("the ledger proves that it has no such entry, executing the blocks makes one")
-			}
-			if err == nil && !bytes.Equal(value, e.Value) {
+		for _, p := range computed {
+			proved, ok := a.live.entries[string(p.Key)]
+			delete(a.live.entries, string(p.Key))
+			var err error
+			switch {
+			case !ok:
+				err = errors.New("the ledger shows no such entry, executing the blocks makes one")
+			case !bytes.Equal(proved, p.Value):
 				err = errors.New("the ledger proves another value than executing the blocks gives")
 			}
-			a.findings.settle(Proved, err, "state %s at height %d", e.name, a.live.height)
-			return ctx.Err()
-		})
+			a.findings.settle(Proved, err, "state %s%s at height %d", c.name, c.what(p.Key[len(prefix):]), a.live.height)
+		}
+		for key := range a.live.entries {
+			if strings.HasPrefix(key, string(prefix)) {
+				a.findings.settle(Proved, errors.New("the ledger proves an entry that executing the blocks does not make"),
+					"state %s%s at height %d", c.name, c.what([]byte(key[len(prefix):])), a.live.height)
+			}
+		}
 	}
-	return g.Wait()
+	return nil
 }
 
 func plain([]byte) string { return "" }

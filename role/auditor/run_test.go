@@ -1,10 +1,14 @@
 package auditor
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/binary"
 	"fmt"
 	"iter"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,6 +33,8 @@ import (
 	"github.com/crescendo-network/crescendo/role/trainer"
 	"github.com/crescendo-network/crescendo/role/trainer/freerider"
 	"github.com/crescendo-network/crescendo/sealing"
+	"github.com/crescendo-network/crescendo/sealing/container"
+	"github.com/crescendo-network/crescendo/sealing/keyshare"
 	"github.com/crescendo-network/crescendo/training"
 	"github.com/crescendo-network/crescendo/training/outer"
 )
@@ -255,26 +261,26 @@ func (p *play) serve() error {
 	if err != nil {
 		return err
 	}
-	container, err := p.blobs.Put(p.ctx, []byte("ciphertext"))
+	vault := sealing.VaultID(public, sealKey)
+	weights, loss, secret, err := p.finish(run)
 	if err != nil {
 		return err
 	}
-	vault := sealing.VaultID(public, sealKey)
-	seal := &sealing.MsgSeal{Sender: operator, Rung: 1, Vault: vault, Version: 1, Base: run.Final, Container: container, Manifest: container,
-		KeyCheck: sealing.KeyCheck([]byte("key")), Steps: 4, Loss: 3_000_000, Shares: []sealing.Share{{Keeper: kim, Sealed: []byte("share")}}}
+	seal := &sealing.MsgSeal{Sender: operator, Rung: 1, Vault: vault, Version: 1, Base: run.Final, Container: weights, Manifest: weights,
+		KeyCheck: secret.Check(), Steps: 4, Loss: loss, Shares: []sealing.Share{{Keeper: kim, Sealed: []byte("share")}}}
 	sum := sealing.SealDigest(chainID, *seal)
 	seal.Signature = ed25519.Sign(key, sum[:])
 	if err := p.send("operator", seal); err != nil {
 		return err
 	}
-	if err := p.send("carl", &inference.MsgOpen{Sender: client, Rung: 1, Vault: vault, Escrow: 500_000, Key: public}); err != nil {
+	if err := p.send("carl", &inference.MsgOpen{Sender: client, Rung: 1, Vault: vault, Escrow: 9_500_000, Key: public}); err != nil {
 		return err
 	}
 	var receipts []inference.SignedReceipt
 	var last inference.Receipt
 	for i := range uint64(3) {
-		r := inference.Receipt{Chain: chainID, Session: 1, Sequence: i + 1, Requests: i + 1, Input: 10 * (i + 1), Output: 20 * (i + 1),
-			Charged: crescendo.Amount(50_000 * (i + 1))}
+		r := inference.Receipt{Chain: chainID, Session: 1, Sequence: i + 1, Requests: i + 1, Input: 1000 * (i + 1), Output: 1000 * (i + 1),
+			Charged: crescendo.Amount(3_000_000 * (i + 1))}
 		if i > 0 {
 			r.Previous = inference.Digest(last)
 		}
@@ -292,7 +298,60 @@ func (p *play) serve() error {
 			return err
 		}
 	}
-	return nil
+	return p.send("gina", &sealing.MsgPublishKey{Sender: signer("gina").Account(), Rung: 1, Key: secret.Bytes()}) // repaid to the cap
+}
+
+// finish is what the vault does: last steps, here a nudge, and the container.
+func (p *play) finish(run training.Run) (name crescendo.Hash, loss crescendo.MicroNats, key keyshare.Key, err error) {
+	plan, err := outer.PlanOf(testSpec(), 1)
+	if err != nil {
+		return name, 0, key, err
+	}
+	raw, err := p.blobs.Get(p.ctx, run.Final, 0)
+	if err != nil {
+		return name, 0, key, err
+	}
+	final, err := outer.DecodeCheckpoint(plan.Shape, raw)
+	if err != nil {
+		return name, 0, key, err
+	}
+	model, err := native.New(1).New(plan.Shape)
+	if err != nil {
+		return name, 0, key, err
+	}
+	var plain []byte
+	for i, v := range final.Values {
+		model.Params()[i] = v * 1.01
+		plain = binary.LittleEndian.AppendUint32(plain, math.Float32bits(model.Params()[i]))
+	}
+	if key, err = keyshare.KeyFromBytes(slices.Repeat([]byte{5}, sealing.KeySize)); err != nil {
+		return name, 0, key, err
+	}
+	var out bytes.Buffer
+	header := container.Header{Size: uint64(len(plain)), Chain: chainID, Rung: 1, Seal: 1, Base: run.Final}
+	if _, err = container.Seal(&out, rand.Reader, key, header, bytes.NewReader(plain)); err != nil {
+		return name, 0, key, err
+	}
+	if name, err = p.blobs.Put(p.ctx, out.Bytes()); err != nil {
+		return name, 0, key, err
+	}
+	reader, err := corpus.Open(p.ctx, p.blobs, run.Corpus)
+	if err != nil {
+		return name, 0, key, err
+	}
+	held := reader.HeldOut()
+	var tokens []int32
+	n := int(plan.HeldOut)
+	for i := range n {
+		if tokens, err = held.AppendWindow(p.ctx, tokens, i*held.Windows()/n); err != nil {
+			return name, 0, key, err
+		}
+	}
+	losses, err := model.Loss(tokens, n, plan.Shape.Context)
+	for _, l := range losses {
+		loss += crescendo.MicroNats(l)
+	}
+	return name, loss / crescendo.MicroNats(n*plan.Shape.Context), key, err
 }
 
 // stored is what an auditor gets: a store of its own, so that tests may
