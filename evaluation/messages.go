@@ -12,7 +12,7 @@ type MsgRegister struct {
 // drawn for the round, held out from training.
 type Score struct {
 	Trainer crescendo.Account   `pb:"1"`
-	After   crescendo.MicroNats `pb:"2"` // loss of base plus this delta alone
+	After   crescendo.MicroNats `pb:"2"` // loss of the base plus this delta's share of the average
 	Fault   string              `pb:"3"` // why the payload is refused, e.g. "non-canonical"; empty if sound
 	Include bool                `pb:"4"` // part of the aggregate
 }

@@ -61,9 +61,11 @@ type Verdict struct {
 	Error           []float32 // of the aggregator, after this round
 }
 
-// Judge scores every payload alone on held-out sequences, averages those that
-// help, and codes the average; what the code loses is kept as the aggregator's
-// error. The model's parameters are overwritten. Sum names a blob.
+// Judge scores every payload on held-out sequences, averages those that help,
+// and codes the average; what the code loses is kept as the aggregator's
+// error. A payload is scored at the weight it would have in the average of all:
+// one delta of n at full length overshoots late in a run, so that honest work
+// would be refused for what the average never does. The model's parameters are overwritten. Sum names a blob.
 func Judge(ctx context.Context, model engine.Model, p Plan, b Ballot, sum func([]byte) crescendo.Hash) (Verdict, error) {
 	j := judge{model: model, plan: p, base: b.Base, decoded: make([]float32, len(b.Base))}
 	if len(b.Base) != p.Shape.Parameters() || len(b.Error) != len(b.Base) || model.Shape() != p.Shape {
@@ -88,6 +90,7 @@ func Judge(ctx context.Context, model engine.Model, p Plan, b Ballot, sum func([
 	}
 	v := Verdict{Vote: evaluation.Vote{Before: before, Targets: targets}}
 	weights := j.weigh(subs)
+	j.share = 1 / float32(max(1, len(subs)))
 	for i, s := range subs {
 		score, err := j.score(s, weights[i])
 		if err != nil {
@@ -119,6 +122,7 @@ type judge struct {
 	base    []float32
 	decoded []float32
 	tokens  []int32
+	share   float32 // of one payload in the average of all
 }
 
 // loss sums over all sequences drawn, for the parameters the model has now.
@@ -196,7 +200,7 @@ func (j *judge) score(s Submission, w weight) (evaluation.Score, error) {
 	if err := j.load(s, w); err != nil {
 		return score, err
 	}
-	r0.Combine(j.model.Params(), 1, j.base, 1, j.decoded)
+	r0.Combine(j.model.Params(), 1, j.base, j.share, j.decoded)
 	after, finite, err := j.loss()
 	if err != nil {
 		return score, err
