@@ -164,7 +164,7 @@ func (m *Member) score(res Result, score Score) {
 	m.GainSquare += uint64(gain * gain)
 }
 
-// Gain is by how much a payload alone lowers the held-out loss, in micro-nats
+// Gain is by how much a payload, at its share of the average, lowers the held-out loss, in micro-nats
 // per target, rounded toward zero and bounded at ten nats.
 func Gain(before, after crescendo.MicroNats, targets uint64) int64 {
 	if targets == 0 || targets > 1<<62 {
@@ -173,7 +173,7 @@ func Gain(before, after crescendo.MicroNats, targets uint64) int64 {
 	return max(-maxGain, min(maxGain, int64(before-after)/int64(targets)))
 }
 
-// lossAfter is the mean loss per target that sound payloads reach alone.
+// lossAfter is the mean loss per target that sound payloads reach, each at its share of the average.
 func lossAfter(res Result) (perTarget int64, sound int) {
 	var sum int64
 	for _, s := range res.Scores {
