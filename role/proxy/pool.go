@@ -39,6 +39,8 @@ type pool struct {
 	idle       []*session
 	open       map[uint64]*session // all that are not closed
 	tokenizers map[crescendo.RungID]*tokenizer.Tokenizer
+	found      service
+	foundAt    time.Time
 }
 
 // session is an escrow with one vault, and what it has cost so far by the

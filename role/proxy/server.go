@@ -199,6 +199,7 @@ func (a *exchange) attempt(ctx context.Context) (outcome, error) {
 	}
 	o, ok := service.find(a.request.Model)
 	if !ok {
+		p.lookAgain() // it may be served since
 		if len(service.offers) == 0 {
 			return outcome{}, unavailable("no model is served yet")
 		}
@@ -206,6 +207,7 @@ func (a *exchange) attempt(ctx context.Context) (outcome, error) {
 	}
 	s, err := p.take(ctx, service, o)
 	if err != nil {
+		p.lookAgain()
 		return outcome{}, err
 	}
 	defer p.give(s)
@@ -215,6 +217,9 @@ func (a *exchange) attempt(ctx context.Context) (outcome, error) {
 	}
 	a.text = nil
 	out, _, err := p.ask(ctx, s, a.request.Prompt, a.part)
+	if err != nil {
+		p.lookAgain()
+	}
 	var f failed
 	if errors.As(err, &f) && (f.Code == prompt.FailFunds || f.Code == prompt.FailSession) {
 		s.broken = true

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/blob"
@@ -72,9 +73,38 @@ func (s service) find(name string) (offer, bool) {
 	return offer{}, false
 }
 
-// discover asks the relay which vault it has and the ledger whether that vault
-// is accepted; keys and prices are the ledger's.
+// discoveryHolds is how long what discover found is believed: so much later at
+// most does a proxy notice that a vault has been denied.
+const discoveryHolds = 3 * time.Second
+
+// discover returns what stands behind the relay now, or a moment ago.
 func (p *pool) discover(ctx context.Context) (service, error) {
+	p.mu.Lock()
+	s, at := p.found, p.foundAt
+	p.mu.Unlock()
+	if len(s.offers) > 0 && time.Since(at) < discoveryHolds {
+		return s, nil
+	}
+	s, err := p.look(ctx)
+	if err != nil {
+		return s, err
+	}
+	p.mu.Lock()
+	p.found, p.foundAt = s, time.Now()
+	p.mu.Unlock()
+	return s, nil
+}
+
+// lookAgain forgets what was found: it has been seen not to hold.
+func (p *pool) lookAgain() {
+	p.mu.Lock()
+	p.foundAt = time.Time{}
+	p.mu.Unlock()
+}
+
+// look asks the relay which vault it has and the ledger whether that vault is
+// accepted; keys and prices are the ledger's.
+func (p *pool) look(ctx context.Context) (service, error) {
 	var s service
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.relay+"/v1/vault", nil)
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/openai/openai-go/v3"
 
 	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/attest/sim"
 	"github.com/crescendo-network/crescendo/inference"
 	"github.com/crescendo-network/crescendo/inference/prompt"
 	"github.com/crescendo-network/crescendo/program"
@@ -357,5 +358,30 @@ func TestOpenedWeights(t *testing.T) {
 	header.Rung = 2
 	if err := vault.ReadWeights(bytes.NewReader(raw), int64(len(raw)), key, header, params); !errors.Is(err, container.ErrCorrupt) {
 		t.Errorf("taken for another rung: %v", err)
+	}
+}
+
+// The organiser denies the measurement: nobody may open sessions with the
+// vault any more, and after a restart it gets no key.
+func TestDeniedMeasurement(t *testing.T) {
+	w, r, binary := serving(t, nil)
+	measurement, err := sim.Measure(binary)
+	w.must(err)
+	_, err = w.chain.Submit(t.Context(), w.organiser, &sealing.MsgAllow{Sender: w.organiser.Account(), Measurement: measurement, Deny: true})
+	w.must(err)
+	vault := r.status().Vault
+	_, err = w.chain.Submit(t.Context(), w.client, &inference.MsgOpen{
+		Sender: w.client.Account(), Rung: 1, Vault: vault, Escrow: 1000, Key: make([]byte, ed25519.PublicKeySize)})
+	if crescendo.CodeOf(err) != crescendo.CodeForbidden {
+		t.Errorf("open session with a denied vault: %v", err)
+	}
+	url, _ := w.startProxy(r.status().Address, nil)
+	if code, body := get(t, url+"models"); code != http.StatusServiceUnavailable || !strings.Contains(body, "denied") {
+		t.Errorf("models: %d %s", code, body)
+	}
+	w.must(syscall.Kill(r.status().VaultPID, syscall.SIGKILL))
+	w.until("the restarted vault is refused", 20*time.Second, func() bool { return strings.Contains(r.status().Refused, "denied") })
+	if s := r.status(); s.Accepted || len(s.Serving) != 0 {
+		t.Errorf("status %+v", s)
 	}
 }
