@@ -83,6 +83,9 @@ func (c *call) claim(m *revenue.MsgClaim) error {
 	if err != nil {
 		return err
 	}
+	if min(paid, room) == 0 {
+		return nil // only an operator's part was due, or the raise has just filled
+	}
 	buy := &funding.MsgContribute{Sender: m.Sender, Rung: m.Reinvest, Amount: min(paid, room)}
 	return c.join(funding.Contribute(c.env, c.store, buy, true))
 }

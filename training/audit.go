@@ -34,7 +34,7 @@ func Settle(env crescendo.Env, s kv.Store, t Terms, round crescendo.Round, train
 	if err != nil {
 		return out, err
 	}
-	w.Settled = true
+	w.Settled, w.Verified = true, verified
 	if verified {
 		mem, err := member(s, t.Rung, trainer)
 		if err != nil {

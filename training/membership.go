@@ -114,17 +114,24 @@ func vacate(s kv.Store, t Terms, run *Run, trainer crescendo.Account, mem Member
 	return err
 }
 
-// unwait stops the open round from waiting for the reveal of an expelled
-// member.
+// unwait stops the open round from waiting for what an expelled member
+// committed to: it may not reveal it any more.
 func unwait(s kv.Store, t Terms, run *Run, trainer crescendo.Account) error {
 	w, err := Works.Get(s, t.key(), uint32(run.Round), string(trainer))
-	if errors.Is(err, kv.ErrNotFound) || run.Phase != Revealing {
+	if errors.Is(err, kv.ErrNotFound) {
 		return nil
 	}
-	if err == nil && !w.Available {
+	if err != nil {
+		return err
+	}
+	switch {
+	case run.Phase == Working:
+		run.Active--
+		run.Committed--
+	case run.Phase == Revealing && !w.Available:
 		run.Committed--
 	}
-	return err
+	return nil
 }
 
 // dropWindows settles all windows of an expelled member unseen.

@@ -150,6 +150,16 @@ func Void(env crescendo.Env, s kv.Store, t Terms, reason string) (crescendo.Outc
 				return out, err
 			}
 		}
+		if e.Value.Verified {
+			mem, err := member(s, t.Rung, account)
+			if err != nil {
+				return out, err
+			}
+			mem.Verified -= e.Value.Tokens // the window is drawn again with the next attempt
+			if err := Members.Set(s, mem, t.key(), string(account)); err != nil {
+				return out, err
+			}
+		}
 		if err := Works.Delete(s, t.key(), uint32(run.Round), string(account)); err != nil {
 			return out, err
 		}

@@ -97,6 +97,7 @@ type Work struct {
 	RevealedAt crescendo.Height    `pb:"19"`
 	DrawnAt    crescendo.Height    `pb:"20"` // when Run.Draw was drawn
 	Draw       crescendo.Hash      `pb:"21"` // the draw it was made in, if Drawn
+	Verified   bool                `pb:"22"` // a replay has confirmed the window
 }
 
 // Closed is the record of a closed round.
