@@ -156,8 +156,8 @@ func (u *run) startSeats() error {
 // it. A ledger that already names a corpus is believed: its blobs exist.
 func (u *run) packOnce() func(context.Context) (actor.Corpus, error) {
 	packed := sync.OnceValues(u.pack)
-	if u.Actors {
-		go packed()
+	if u.Actors && !u.resumed {
+		go packed() // while the ledger starts
 	}
 	return func(ctx context.Context) (actor.Corpus, error) {
 		if c, ok, err := u.namedCorpus(ctx); ok || err != nil {

@@ -22,7 +22,9 @@ func (u *run) show(b ledger.Block) {
 	for _, e := range b.Events {
 		line, details := u.narrator.Line(e)
 		if e.Kind == "training.started" {
-			u.learnText(e)
+			if h, err := crescendo.ParseHash(e.Get("corpus")); err == nil {
+				u.learnText(h)
+			}
 		}
 		if !details || u.Verbose {
 			u.Say("%7.1fs  %s", time.Since(u.began).Seconds(), line)
@@ -35,14 +37,10 @@ func (u *run) show(b ledger.Block) {
 }
 
 // learnText lets losses be shown in bits per byte from now on.
-func (u *run) learnText(e crescendo.Event) {
-	h, err := crescendo.ParseHash(e.Get("corpus"))
-	if err != nil {
-		return
-	}
+func (u *run) learnText(manifest crescendo.Hash) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	raw, err := u.blobs.Get(ctx, h, 0)
+	raw, err := u.blobs.Get(ctx, manifest, 0)
 	if err != nil {
 		return
 	}
@@ -51,45 +49,67 @@ func (u *run) learnText(e crescendo.Event) {
 	}
 }
 
+// lookAgain is the pause before what failed because a process is just being
+// started again is tried once more.
+const lookAgain = 250 * time.Millisecond
+
+// patience is how long looking may fail before it is taken for a failure of
+// the run.
+const patience = 2 * time.Minute
+
 // untilDone waits until the rungs played are done, printing a summary of
 // each, and returns all of them.
 func (u *run) untilDone(ctx context.Context) (*report.Programme, error) {
 	summary := &report.Programme{ChainID: u.net.ChainID}
+	seen := time.Now() // when looking last succeeded
 	for {
 		select {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		case <-u.wake:
 		}
-		state, err := u.ledger.State(ctx)
-		if err != nil {
-			u.log.Info("read state", "error", err)
-			continue
+		done, err := u.advance(ctx, summary)
+		if err == nil {
+			seen = time.Now()
 		}
+		switch {
+		case err != nil && time.Since(seen) > patience:
+			return nil, err
+		case err != nil && ctx.Err() == nil:
+			u.log.Info("look whether rungs are done", "error", err)
+			time.AfterFunc(lookAgain, u.poke)
+		case done && u.Exit:
+			return summary, nil
+		case done:
+			u.Say("all rungs that fit this machine are done; serving until stopped (Ctrl-C)")
+			<-ctx.Done()
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// advance adds the rungs that are done to the summary and reports whether it
+// is complete. An error leaves the summary as far as it was.
+func (u *run) advance(ctx context.Context, summary *report.Programme) (bool, error) {
+	state, err := u.ledger.State(ctx)
+	if err != nil {
+		return false, err
+	}
+	for len(summary.Rungs) < u.rungs {
 		next := crescendo.RungID(len(summary.Rungs) + 1)
-		done, err := u.done(state, next)
-		if err != nil || !done {
-			if err != nil {
-				u.log.Info("look whether the rung is done", "rung", next, "error", err)
-			}
-			continue
+		if done, err := u.done(state, next); err != nil || !done {
+			return false, err
 		}
 		r, err := u.sumUp(ctx, state, next)
 		if err != nil {
-			return nil, err
+			return false, err
 		}
 		summary.Rungs = append(summary.Rungs, r)
-		if len(summary.Rungs) < u.rungs {
-			u.poke()
-			continue
-		}
-		if u.Exit {
-			return u.conclude(ctx, summary)
-		}
-		u.Say("all rungs that fit this machine are done; serving until stopped (Ctrl-C)")
-		<-ctx.Done()
-		return nil, context.Cause(ctx)
 	}
+	if !u.Exit {
+		return true, nil
+	}
+	return true, u.conclude(ctx, summary)
 }
 
 func (u *run) poke() {
@@ -146,18 +166,18 @@ func (u *run) sumUp(ctx context.Context, state ledger.State, rung crescendo.Rung
 }
 
 // conclude adds what only the end can tell.
-func (u *run) conclude(ctx context.Context, p *report.Programme) (*report.Programme, error) {
+func (u *run) conclude(ctx context.Context, p *report.Programme) error {
 	var genesis crescendo.Amount
 	for _, b := range u.cast.balances(u.Spec, u.Demo) {
 		genesis += b
 	}
 	now, err := u.money(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	p.SupplyConserved = now == genesis
 	p.Seconds = float64(time.Since(u.began).Milliseconds()) / 1000
-	return p, nil
+	return nil
 }
 
 // money is what all accounts and pots of this run hold, and what was burned.

@@ -70,6 +70,7 @@ type run struct {
 	launcher launcher
 	sup      *supervise.Supervisor
 	rungs    int
+	resumed  bool // the ledger was there before
 	estimate []plan.Rung
 	narrator *narrate.Narrator
 	log      *slog.Logger
@@ -114,8 +115,7 @@ func (u *run) prepare() error {
 		return err
 	}
 	u.log = slog.New(slog.NewJSONHandler(logFile, nil))
-	var resumed bool
-	if u.net, resumed, err = loadNetwork(u.Home, u.Spec, u.Demo, u.Seed); err != nil {
+	if u.net, u.resumed, err = loadNetwork(u.Home, u.Spec, u.Demo, u.Seed); err != nil {
 		return err
 	}
 	u.cast = castOf(u.Demo, u.Seed)
@@ -143,7 +143,7 @@ func (u *run) prepare() error {
 			return fmt.Errorf("prepare home: %w", err)
 		}
 	}
-	if !resumed {
+	if !u.resumed {
 		return u.initLedger()
 	}
 	u.Say("resuming %s in %s", u.net.ChainID, u.Home.Dir)
@@ -179,6 +179,9 @@ func (u *run) play(ctx context.Context) (*report.Programme, error) {
 	head, err := u.ledger.Head(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if c, ok, err := u.namedCorpus(ctx); err == nil && ok {
+		u.learnText(c.Manifest)
 	}
 	feed := &actor.Feed{Ledger: u.ledger, Log: u.log}
 	var work sync.WaitGroup
