@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/node/home"
 	"github.com/crescendo-network/crescendo/role/auditor"
 	"github.com/spf13/cobra"
 )
@@ -38,6 +39,9 @@ func (c *cli) runWhy(ctx context.Context, r record, who string, rung crescendo.R
 		return err
 	}
 	config.Trust = trust
+	if r.url == "" {
+		who = accountNamed(r.home, who)
+	}
 	w, err := auditor.Explain(ctx, config, who, rung)
 	if err != nil {
 		return err
@@ -50,6 +54,18 @@ func (c *cli) runWhy(ctx context.Context, r record, who string, rung crescendo.R
 		w.Recheck += " --trust " + w.Trust
 	}
 	return c.print(w, func(out writer) { printWhy(out, w) })
+}
+
+// accountNamed resolves a name that the run's own directory knows, such as
+// those of the demo actors; anything else is left to the chain.
+func accountNamed(dir, who string) string {
+	var run struct {
+		Names map[string]string `json:"names"`
+	}
+	if err := (home.Home{Dir: dir}).ReadJSON("network.json", &run); err == nil && run.Names[who] != "" {
+		return run.Names[who]
+	}
+	return who
 }
 
 func printWhy(w writer, y auditor.Why) {

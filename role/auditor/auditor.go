@@ -115,6 +115,8 @@ func (a *audit) history(ctx context.Context) error {
 		return err
 	}
 	a.blockBlobs = names
+	a.findings.sequential(true)
+	defer a.findings.sequential(false)
 	h := history{names, a.Blobs}
 	failed, stopped := 0, false
 	for i := range names {

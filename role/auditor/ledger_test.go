@@ -113,7 +113,7 @@ func (r *recorder) advance() {
 	}
 	b.EndEvents, _ = r.exec.endBlock(env)
 	b.Signed.Header = light.Header{
-		Version: light.Version{Block: 11}, ChainID: env.ChainID, Height: height, Time: light.Time{Seconds: env.Time},
+		Version: light.Version{Block: 11}, ChainID: env.ChainID, Height: height, Time: light.Time{Seconds: env.Time, Nanos: height % 3},
 		ValidatorsHash: light.ValidatorsHash(r.set), NextValidatorsHash: light.ValidatorsHash(r.set),
 		AppHash: stateHash(r.committed), ProposerAddress: r.set[0].Address,
 	}
@@ -176,6 +176,9 @@ func sealFrom(blocks []light.Block, from int, key ed25519.PrivateKey) {
 		block = protowire.AppendBytes(protowire.AppendTag(block, 2, protowire.BytesType), parts)
 		vote = protowire.AppendBytes(protowire.AppendTag(vote, 4, protowire.BytesType), block)
 		when := protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), uint64(h.Time.Seconds))
+		if h.Time.Nanos > 0 {
+			when = protowire.AppendVarint(protowire.AppendTag(when, 2, protowire.VarintType), uint64(h.Time.Nanos))
+		}
 		vote = protowire.AppendBytes(protowire.AppendTag(vote, 5, protowire.BytesType), when)
 		vote = protowire.AppendBytes(protowire.AppendTag(vote, 6, protowire.BytesType), []byte(h.ChainID))
 		document := append(protowire.AppendVarint(nil, uint64(len(vote))), vote...)

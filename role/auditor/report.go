@@ -54,6 +54,8 @@ type Failure struct {
 	Class Class  `json:"class"`
 	Error string `json:"error"`
 	Hint  string `json:"hint,omitempty"`
+
+	order int // of failures that follow from each other; zero: by name
 }
 
 // findings collects the outcome of claims; it is safe for concurrent use.
@@ -62,6 +64,7 @@ type findings struct {
 	held         map[Class]int
 	unverifiable []string
 	failures     []Failure
+	inOrder      bool // claims come one after the other, as the chain goes
 }
 
 func newFindings() *findings { return &findings{held: map[Class]int{}} }
@@ -78,7 +81,11 @@ func (f *findings) settle(class Class, err error, format string, args ...any) {
 	case gone(err):
 		f.unverifiable = append(f.unverifiable, name)
 	default:
-		f.failures = append(f.failures, Failure{name, class, err.Error(), hintOf(err)})
+		failure := Failure{Claim: name, Class: class, Error: err.Error(), Hint: hintOf(err)}
+		if f.inOrder {
+			failure.order = len(f.failures) + 1
+		}
+		f.failures = append(f.failures, failure)
 	}
 }
 
@@ -98,6 +105,14 @@ func hintOf(err error) string {
 	return "audit another archive of the same chain; if it fails there too, what the ledger says is not what happened"
 }
 
+// sequential says whether claims are settled one after the other from now on,
+// so that the first failure is the cause of those that follow.
+func (f *findings) sequential(yes bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.inOrder = yes
+}
+
 // report sums the findings up, in an order that does not depend on which
 // worker was faster.
 func (f *findings) report() Report {
@@ -109,7 +124,15 @@ func (f *findings) report() Report {
 	}
 	r.Claims = r.ByClass.Proved + r.ByClass.Recomputed + r.ByClass.Attested + r.ByClass.Simulated + r.Failed + len(r.Unverifiable)
 	slices.SortFunc(r.Unverifiable, natural)
-	slices.SortStableFunc(r.Failures, func(a, b Failure) int { return natural(a.Claim, b.Claim) })
+	slices.SortStableFunc(r.Failures, func(a, b Failure) int {
+		switch {
+		case a.order != 0 && b.order != 0:
+			return cmp.Compare(a.order, b.order)
+		case a.order != b.order:
+			return cmp.Compare(b.order, a.order) // the chain's come first
+		}
+		return natural(a.Claim, b.Claim)
+	})
 	return r
 }
 

@@ -280,6 +280,9 @@ func (e explainer) round(r *rung, x round, w work) (RoundLine, error) {
 	switch {
 	case w.Included:
 		line.Formula = fmt.Sprintf("%s per round * %d tokens / %d tokens of all included = %s", r.run.PerRound, w.Tokens, x.Tokens, w.Pay)
+		if w.After >= x.Before {
+			line.Formula += " (no payload lowered the loss, so all sound ones count)"
+		}
 	case w.Fault != "":
 		line.Formula = "nothing: " + w.Fault
 	default:
