@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -85,6 +86,9 @@ func (c *Client) broadcast(ctx context.Context, signer ledger.Signer, msgs []cre
 	a := c.account(signer.Account())
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	// Two clients of one key may sign equal messages under one number. Without
+	// a nonce that would be one transaction, and both would think it theirs.
+	nonce := rand.Text()[:12]
 	for range maxAttempts {
 		if !a.known {
 			if err := c.lookUp(ctx, signer.Account(), a); err != nil {
@@ -92,7 +96,7 @@ func (c *Client) broadcast(ctx context.Context, signer ledger.Signer, msgs []cre
 			}
 		}
 		d := wire.Draft{
-			ChainID: c.chainID, Account: a.number, Sequence: a.sequence, PublicKey: signer.PublicKey(), Messages: msgs,
+			ChainID: c.chainID, Account: a.number, Sequence: a.sequence, PublicKey: signer.PublicKey(), Messages: msgs, Memo: nonce,
 		}
 		signature, err := signer.Sign(d.SignDocument())
 		if err != nil {
@@ -195,11 +199,19 @@ func (c *Client) await(ctx context.Context, from crescendo.Account, raw []byte, 
 		if err != nil {
 			return ledger.Result{}, false, err
 		}
+		early := false
 		if i, ok := b.txs[string(raw)]; ok && i < len(b.results) {
-			c.learned(h)
-			return resultOf(raw, h, b.results[i])
+			r := b.results[i]
+			// A node may put transactions that reach it at the same time into
+			// a block out of order. The later one then fails without having
+			// used its number, and is still good.
+			early = r.Codespace == wire.SDKCodespace && r.Code == wire.SDKWrongSequence
+			if !early {
+				c.learned(h)
+				return resultOf(raw, h, r)
+			}
 		}
-		if h++; last == 0 && (h-height)%blocksPerLook == 0 {
+		if h++; last == 0 && (early || (h-height)%blocksPerLook == 0) {
 			if last, err = c.lookAgain(ctx, from, raw, sequence); err != nil && !errors.Is(err, ledger.ErrUnavailable) {
 				return ledger.Result{}, false, err
 			}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -56,6 +57,8 @@ func TestHostileInputs(t *testing.T) {
 	})
 	t.Run("BlocksVerify", func(t *testing.T) { blocksVerify(t, l) })
 	t.Run("LightAgreesWithComet", func(t *testing.T) { lightAgreesWithComet(t, n, l) })
+	t.Run("TwoClientsOneKey", func(t *testing.T) { twoClientsOneKey(t, l, dial(t, n)) })
+	t.Run("ReplayRemote", func(t *testing.T) { replayRemote(t, n, l) })
 	t.Run("StandardAPIs", func(t *testing.T) { standardAPIs(t, n) })
 }
 
@@ -233,6 +236,54 @@ func forward(t *testing.T, n *app.Node, lie func(string, []byte) []byte, w http.
 	}
 	if _, err := w.Write(lie(call.Method, answer)); err != nil {
 		t.Log(err) // the client has gone
+	}
+}
+
+// twoClientsOneKey has two processes' worth of clients use one account at
+// once: neither knows the other's sequence numbers, yet each submission is
+// included once.
+func twoClientsOneKey(t *testing.T, a, b *client.Client) {
+	const each = 6
+	before, err := a.Balance(context.Background(), person(6).Account())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wait sync.WaitGroup
+	for _, l := range []*client.Client{a, b} {
+		for range each {
+			wait.Go(func() {
+				if _, err := l.Submit(context.Background(), person(6), contribute(6, 1)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	wait.Wait()
+	for _, l := range []*client.Client{a, b} {
+		if _, err := l.Head(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if after, err := l.Balance(context.Background(), person(6).Account()); err != nil || before-after != 2*each {
+			t.Errorf("%d were spent (%v), want %d", before-after, err, 2*each)
+		}
+	}
+}
+
+func replayRemote(t *testing.T, n *app.Node, l *client.Client) {
+	head, err := l.Head(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	done, err := app.ReplayRemote(context.Background(), l, n.GenesisHash, head.Height, program.Rules{})
+	if err != nil || done.Height != int64(head.Height) {
+		t.Fatalf("replayed to %d of %d: %v", done.Height, head.Height, err)
+	}
+	next := decodeBlock(t, read(t, l, head.Height+1))
+	if !bytes.Equal(next.Signed.Header.AppHash, done.AppHash) {
+		t.Errorf("block %d says app hash %X, replay computed %X", head.Height+1, next.Signed.Header.AppHash, done.AppHash)
+	}
+	if _, err := app.ReplayRemote(context.Background(), l, "00", head.Height, program.Rules{}); err == nil {
+		t.Error("a genesis with another hash was replayed")
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"time"
 
 	"cosmossdk.io/log/v2"
@@ -78,15 +80,15 @@ func StartNode(c NodeConfig) (_ *Node, err error) {
 	cfg.P2P.PexReactor = c.Peers != "" // a node alone looks for nobody
 	doc, err := cmttypes.GenesisDocFromFile(cfg.GenesisFile())
 	if err != nil {
-		return nil, fmt.Errorf("start ledger: %w", err)
+		return nil, fmt.Errorf("start ledger: %w\nhint: crescendo-ledger init makes a home with a genesis", err)
 	}
 	n := &Node{ChainID: doc.ChainID}
-	if n.GenesisHash, err = genesisHash(doc); err != nil {
+	if n.GenesisHash, err = hashGenesis(doc); err != nil {
 		return nil, fmt.Errorf("start ledger: %w", err)
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("start ledger: %w", err), n.Stop())
+			err = errors.Join(explain(err), n.Stop())
 		}
 	}()
 	n.db, err = dbm.NewDB("application", dbm.GoLevelDBBackend, filepath.Join(c.Home, "data"))
@@ -107,6 +109,18 @@ func StartNode(c NodeConfig) (_ *Node, err error) {
 		err = n.serveAPI(c, doc.ChainID)
 	}
 	return n, err
+}
+
+// explain adds what to do about the usual mistakes.
+func explain(err error) error {
+	hint := ""
+	switch {
+	case strings.Contains(err.Error(), syscall.EAGAIN.Error()):
+		hint = "\nhint: another crescendo-ledger runs on this home"
+	case errors.Is(err, syscall.EADDRINUSE):
+		hint = "\nhint: another program listens on this address; port 0 chooses a free one"
+	}
+	return fmt.Errorf("start ledger: %w%s", err, hint)
 }
 
 func (n *Node) startComet(cfg *cmtcfg.Config, doc *cmttypes.GenesisDoc, logger log.Logger) error {
@@ -209,7 +223,7 @@ func (n *Node) FirstBlock(ctx context.Context) (Trust, error) {
 	return Trust{meta.Header.Height, hex.EncodeToString(meta.BlockID.Hash)}, nil
 }
 
-func genesisHash(doc *cmttypes.GenesisDoc) (string, error) {
+func hashGenesis(doc *cmttypes.GenesisDoc) (string, error) {
 	raw, err := cmtjson.Marshal(doc)
 	if err != nil {
 		return "", err

@@ -22,9 +22,17 @@ type Replayed struct {
 	AppHash []byte
 }
 
+// Block is what execution needs of a block. Evidence is not part of it: no
+// module of this ledger acts on evidence, nor on who signed the last block.
+type Block struct {
+	Hash   []byte
+	Header cmttypes.Header
+	Txs    [][]byte
+}
+
 // Blocks supplies the blocks of a chain from height 1 without gaps; nil means
 // that there are no more.
-type Blocks func(height int64) (*cmttypes.Block, error)
+type Blocks func(height int64) (*Block, error)
 
 // Replay executes a chain's blocks from its genesis in memory and compares
 // the state after each with the next block's header.
@@ -50,13 +58,12 @@ func Replay(ctx context.Context, doc *cmttypes.GenesisDoc, rules xcrescendo.Rule
 		if b == nil {
 			return done, nil
 		}
-		if h > doc.InitialHeight && !bytes.Equal(b.AppHash, done.AppHash) {
-			return done, fmt.Errorf("replay block %d: computed app hash %X, the block says %X", h, done.AppHash, b.AppHash)
+		if h > doc.InitialHeight && !bytes.Equal(b.Header.AppHash, done.AppHash) {
+			return done, fmt.Errorf("replay block %d: computed app hash %X, the block says %X", h, done.AppHash, b.Header.AppHash)
 		}
 		r, err := a.FinalizeBlock(&abci.RequestFinalizeBlock{
-			Txs: b.Txs.ToSliceOfBytes(), Hash: b.Hash(), Height: b.Height, Time: b.Time,
-			NextValidatorsHash: b.NextValidatorsHash, ProposerAddress: b.ProposerAddress,
-			DecidedLastCommit: abci.CommitInfo{}, Misbehavior: b.Evidence.Evidence.ToABCI(),
+			Txs: b.Txs, Hash: b.Hash, Height: b.Header.Height, Time: b.Header.Time,
+			NextValidatorsHash: b.Header.NextValidatorsHash, ProposerAddress: b.Header.ProposerAddress,
 		})
 		if err != nil {
 			return done, fmt.Errorf("replay block %d: %w", h, err)
@@ -95,11 +102,15 @@ func ReplayHome(ctx context.Context, home string, rules xcrescendo.Rules) (_ Rep
 	if chain.Base() > doc.InitialHeight {
 		return Replayed{}, fmt.Errorf("replay %s: blocks before %d were pruned; replay from an archive", home, chain.Base())
 	}
-	done, err := Replay(ctx, doc, rules, func(h int64) (*cmttypes.Block, error) {
+	done, err := Replay(ctx, doc, rules, func(h int64) (*Block, error) {
 		if h > known.LastBlockHeight {
 			return nil, nil
 		}
-		return chain.LoadBlock(h), nil
+		b := chain.LoadBlock(h)
+		if b == nil {
+			return nil, fmt.Errorf("the node does not have it")
+		}
+		return &Block{b.Hash(), b.Header, b.Txs.ToSliceOfBytes()}, nil
 	})
 	if err == nil && !bytes.Equal(done.AppHash, known.AppHash) {
 		err = fmt.Errorf("replay %s: computed app hash %X, the node has %X", home, done.AppHash, known.AppHash)
