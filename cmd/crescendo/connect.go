@@ -99,6 +99,11 @@ func (c *cli) submit(ctx context.Context, r *remote, make func(context.Context, 
 	if err != nil {
 		return err
 	}
+	// State is proved by the next block's header: wait for it, so that the next
+	// command sees what this one did.
+	if _, err := conn.Ledger.Next(ctx, result.Height+1); err != nil {
+		return err
+	}
 	return c.printResult(result)
 }
 

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/crescendo-network/crescendo/node"
 	"github.com/crescendo-network/crescendo/node/home"
@@ -32,15 +34,17 @@ func (c *cli) seatCommand(use, short string, run func(context.Context, *seatFlag
 			if _, err := f.signer(); err != nil {
 				return err
 			}
+			who := strings.TrimSuffix(filepath.Base(f.key), ".key")
 			return run(cmd.Context(), f, node.Seat{
-				Archive: args[0], Key: f.keyPath(), Home: f.home, Name: f.name, Rung: f.id(), Threads: f.threads, Log: logger(),
+				Archive: args[0], Key: f.keyPath(), Home: home.Home{Dir: f.home}.Path("seats", who), Name: cmp.Or(f.name, who),
+				Rung: f.id(), Threads: f.threads, Log: logger(),
 			})
 		},
 	}
 	f.home = home.Default()
-	cmd.Flags().StringVar(&f.home, "home", f.home, "directory of the seat's data")
+	cmd.Flags().StringVar(&f.home, "home", f.home, "directory of keys; the seat's data goes to seats/<key> in it")
 	f.keyFlag(cmd)
-	cmd.Flags().StringVar(&f.name, "name", "", "name shown to people")
+	cmd.Flags().StringVar(&f.name, "name", "", "name shown to people (default: that of the key)")
 	cmd.Flags().IntVar(&f.threads, "threads", machine.Cores(), "threads of arithmetic; results do not depend on it")
 	cmd.Flags().StringVar(&f.ready, "ready-file", "", "file that appears once the seat is taken")
 	return cmd, f

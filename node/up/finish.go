@@ -149,6 +149,10 @@ func (u *run) sumUp(ctx context.Context, state ledger.State, rung crescendo.Rung
 	if err != nil {
 		return r, err
 	}
+	if r.Stage == program.StageRefunding.String() {
+		u.Say("rung %d came to nothing: all %s have been refunded, as far as they were unspent", rung, u.narrator.Money(r.Raised))
+		return r, nil
+	}
 	u.Say("")
 	u.Say("rung %d is done: %d parameters, %d rounds, %d tokens, held-out loss %.3f -> %.3f nats per token", rung, r.Parameters, r.Rounds, r.Tokens, r.LossFirst, r.LossLast)
 	u.Say("  %.3f bits/byte after training; a byte-bigram model of the same text has %.3f", r.BitsPerByte, r.BitsPerByteBigram)

@@ -65,7 +65,7 @@ func (l launcher) seat(role, name string, args ...string) supervise.Process {
 	return supervise.Process{
 		Role: role, Name: name, Path: l.programs.crescendo, Ready: l.ready(name),
 		Args: append(args, l.url(l.ports.archive),
-			"--key", l.home.Key(name), "--home", l.home.Path("seats", name), "--ready-file", l.ready(name)),
+			"--key", name, "--home", l.home.Dir, "--ready-file", l.ready(name)),
 		// One machine plays everybody: each gets one thread, and the memory
 		// it uses is worth more than the time collecting garbage takes.
 		Env: []string{"GOMAXPROCS=2", "GOGC=60"},
@@ -105,7 +105,7 @@ func (u *run) vaults() []supervise.Entry {
 }
 
 func (l launcher) trainer(p part) supervise.Process {
-	args := []string{"training", "join", "--name", p.Name, "--threads", "1"}
+	args := []string{"training", "join", "--threads", "1"}
 	if p.Cheat != "" {
 		args = append(args, "--demo-cheat", p.Cheat)
 	}
@@ -116,7 +116,7 @@ func (l launcher) trainer(p part) supervise.Process {
 }
 
 func (l launcher) evaluator(p part) supervise.Process {
-	proc := l.seat("evaluator", p.Name, "evaluation", "run", "--name", p.Name, "--threads", "1")
+	proc := l.seat("evaluator", p.Name, "evaluation", "run", "--threads", "1")
 	proc.Once = true // status 0: all rungs are finished
 	return proc
 }
