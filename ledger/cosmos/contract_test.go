@@ -23,7 +23,9 @@ func start(t *testing.T, c app.NodeConfig) *app.Node {
 	if c.RPC == "" {
 		c.RPC = "127.0.0.1:0"
 	}
-	c.Rules = program.Rules{}
+	if c.Rules == nil {
+		c.Rules = program.Rules{}
+	}
 	n, err := app.StartNode(c)
 	if err != nil {
 		t.Fatal(err)
