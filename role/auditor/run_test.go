@@ -62,7 +62,7 @@ func testSpec() program.Spec {
 			Model: program.Model{Dim: 16, Layers: 1, Heads: 2, KVHeads: 2, FFN: 32, Context: 16, Tied: true},
 			Raise: program.Raise{SoftCap: 10_000, HardCap: 1_000_000, Blocks: 100_000},
 			Training: program.Training{Rounds: 3, Steps: 4, Sequences: 4, Eager: 2, MinTrainers: 3, Seats: 12, Keep: 2, Codec: "q2",
-				Probation: 100, AuditPerMille: 500, Bond: 1_000, CommitBlocks: 200, RevealBlocks: 200, VoteBlocks: 200,
+				Probation: 100, AuditPerMille: 500, Bond: 1_000, CommitBlocks: 3000, RevealBlocks: 3000, VoteBlocks: 3000,
 				TrainersBP: 6_000, EvaluatorsBP: 1_000, OperatorBP: 1_000,
 				Optimizer: program.Optimizer{Kind: "muon", LRMillionths: 24_000, MatrixLRMillionths: 20_000, Beta1Millionths: 900_000,
 					Beta2Millionths: 999_000, WeightDecayMillionths: 100_000, MomentumMillionths: 950_000, ClipMillionths: 1_000_000, WarmupBP: 500, FinalBP: 1000}},
