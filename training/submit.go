@@ -130,7 +130,13 @@ func Attest(env crescendo.Env, s kv.Store, t Terms, m *MsgAttest) (crescendo.Out
 		}
 		fresh++
 		w.Holders = append(w.Holders, m.Sender)
-		if !w.Available && uint32(len(w.Holders)) >= Quorum(run.Panel) {
+		mem, err := member(s, t.Rung, trainer)
+		if err != nil {
+			return out, err
+		}
+		// A trainer expelled since it revealed is no longer waited for: its
+		// payload must not stand in for another's.
+		if mem.Fault == "" && !w.Available && uint32(len(w.Holders)) >= Quorum(run.Panel) {
 			w.Available = true
 			run.Available++
 			out.Emit(crescendo.NewEvent("training.available", t.Rung, "round", m.Round, "trainer", trainer, "holders", len(w.Holders)))
