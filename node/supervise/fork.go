@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // WatchVariable names the environment variable that tells a child which file
@@ -30,6 +31,12 @@ func (s *Supervisor) begin(cmd *exec.Cmd) error {
 	st := start{cmd, make(chan error, 1)}
 	s.starts <- st
 	return <-st.done
+}
+
+func (s *Supervisor) spent(name string, user, system time.Duration) {
+	if s.o.Spent != nil {
+		s.o.Spent(name, user, system)
+	}
 }
 
 // changed reports all running processes.

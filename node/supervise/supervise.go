@@ -56,6 +56,9 @@ type Options struct {
 	// Changed is called with all running processes after each start and death,
 	// one call at a time.
 	Changed func([]Entry)
+	// Spent is called when a process has ended, with the processor time it and
+	// the children it waited for took.
+	Spent func(name string, user, system time.Duration)
 	// Died is called when a process ends without having been stopped.
 	Died func(p Process, err error, tail string)
 }
@@ -218,6 +221,9 @@ func (t *Task) runOnce(ctx context.Context) error {
 	go t.awaitReady(cmd.Process.Pid)
 	err = t.wait(ctx, cmd, ended)
 	t.pid.Store(0)
+	if s := cmd.ProcessState; s != nil {
+		t.sup.spent(t.Name, s.UserTime(), s.SystemTime())
+	}
 	t.sup.changed()
 	return err
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/crescendo-network/crescendo/program"
 	"github.com/crescendo-network/crescendo/role/actor"
 	"github.com/crescendo-network/crescendo/sealing"
+	"golang.org/x/sync/errgroup"
 )
 
 // show prints a block's events and wakes whoever waits for the end.
@@ -192,12 +193,23 @@ func (u *run) money(ctx context.Context) (crescendo.Amount, error) {
 			accounts = append(accounts, crescendo.Pot(rule, crescendo.RungID(i+1)))
 		}
 	}
+	// Asked for together: each waits for a block that proves its answer.
+	balances := make([]crescendo.Amount, len(accounts))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(8)
+	for i, a := range accounts {
+		g.Go(func() (err error) {
+			if balances[i], err = u.ledger.Balance(gctx, a); err != nil {
+				err = fmt.Errorf("balance of %s: %w", a, err)
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return 0, err
+	}
 	var sum crescendo.Amount
-	for _, a := range accounts {
-		b, err := u.ledger.Balance(ctx, a)
-		if err != nil {
-			return 0, fmt.Errorf("balance of %s: %w", a, err)
-		}
+	for _, b := range balances {
 		sum += b
 	}
 	state, err := u.ledger.State(ctx)

@@ -39,7 +39,7 @@ type Config struct {
 	Exit      bool   // stop after the last of them
 	Actors    bool   // play investors, trainers, clients and the organiser's steps
 	CorpusDir string // text to pack instead of the programme's source
-	BlockMS   int    // time between blocks; 0: 300
+	BlockMS   int    // time between blocks; 0: 250
 	Verbose   bool   // show every event
 	Engine    engine.Engine
 	Machine   plan.Machine
@@ -100,7 +100,7 @@ func Run(ctx context.Context, c Config) (*report.Programme, error) {
 		u.Demo.Evaluators = int(c.Spec.Evaluation.MinEvaluators)
 	}
 	if u.Config.BlockMS == 0 {
-		u.Config.BlockMS = 300
+		u.Config.BlockMS = 250
 	}
 	if err := u.prepare(); err != nil {
 		return nil, err
@@ -168,6 +168,9 @@ func (u *run) play(ctx context.Context) (*report.Programme, error) {
 	var err error
 	u.sup, err = supervise.New(supervise.Options{
 		LogDir: u.Home.Path("logs"), Changed: u.changed, Died: u.died,
+		Spent: func(name string, user, system time.Duration) {
+			u.log.Info("process ended", "name", name, "user_ms", user.Milliseconds(), "system_ms", system.Milliseconds())
+		},
 	})
 	if err != nil {
 		return nil, err
