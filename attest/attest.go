@@ -34,9 +34,9 @@ const DevelopmentPrefix = "crescendo-dev-"
 // program inside was told to trust as its ledger; the platform's report covers
 // it together with the binding.
 type Evidence struct {
-	Kind  string         `pb:"1"`
-	Body  []byte         `pb:"2"`
-	Trust crescendo.Hash `pb:"3"`
+	Kind  string        `pb:"1"`
+	Body  []byte        `pb:"2"`
+	Trust sealing.Trust `pb:"4"`
 }
 
 // Encode returns the canonical bytes of the evidence.
@@ -56,17 +56,30 @@ func Decode(raw []byte) (Evidence, error) {
 
 // Report returns the 64 bytes that a platform must have signed for evidence
 // with this binding and trust.
-func Report(binding []byte, trust crescendo.Hash) []byte {
+func Report(binding []byte, trust sealing.Trust) []byte {
+	sum := trust.Digest()
 	h := sha512.New()
 	h.Write([]byte("crescendo/attest/report/v1\x00"))
 	h.Write([]byte{byte(len(binding) >> 8), byte(len(binding))})
 	h.Write(binding)
-	h.Write(trust[:])
+	h.Write(sum[:])
 	return h.Sum(nil)
 }
 
-// Appraise implements sealing.Appraiser.
-func Appraise(evidence, binding []byte, simulatedAllowed bool, chainID string, _ int64) (sealing.Appraisal, error) {
+// Appraise implements sealing.Appraiser. Whether the block that the program was
+// told to trust is the ledger's own only the ledger can say.
+func Appraise(evidence, binding []byte, simulatedAllowed bool, chainID string, now int64) (sealing.Appraisal, error) {
+	a, err := AppraiseVouched(evidence, binding, simulatedAllowed, chainID, now)
+	if err == nil && a.Trust.Kind != sealing.TrustBlock {
+		return sealing.Appraisal{}, crescendo.Errorf(crescendo.CodeForbidden,
+			"appraise evidence: the program believes %.32q, want a block of the ledger (%q)", a.Trust.Kind, sealing.TrustBlock)
+	}
+	return a, err
+}
+
+// AppraiseVouched is Appraise for ledgers in memory, which prove nothing: it
+// lets programs pass that believe a single key.
+func AppraiseVouched(evidence, binding []byte, simulatedAllowed bool, chainID string, _ int64) (sealing.Appraisal, error) {
 	e, err := Decode(evidence)
 	if err != nil {
 		return sealing.Appraisal{}, err
@@ -90,5 +103,5 @@ func appraiseSim(e Evidence, binding []byte, allowed bool, chainID string) (seal
 	if err != nil {
 		return sealing.Appraisal{}, crescendo.Errorf(crescendo.CodeForbidden, "appraise simulated evidence: %v", err)
 	}
-	return sealing.Appraisal{Kind: Sim, Assurance: sim.Assurance, Measurement: measurement}, nil
+	return sealing.Appraisal{Kind: Sim, Assurance: sim.Assurance, Measurement: measurement, Trust: e.Trust}, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/crescendo-network/crescendo/attest"
 	"github.com/crescendo-network/crescendo/attest/attesttest"
 	"github.com/crescendo-network/crescendo/attest/sim"
+	"github.com/crescendo-network/crescendo/sealing"
 )
 
 func TestSim(t *testing.T) {
@@ -36,6 +37,8 @@ func TestOtherKindsAreRefused(t *testing.T) {
 	}
 }
 
+var goldenTrust = sealing.Trust{Kind: sealing.TrustBlock, Height: 1, Root: crescendo.Hash{1}}
+
 // The vector was made once by a platform with a random key; it must stay
 // acceptable for ever.
 func TestGoldenEvidence(t *testing.T) {
@@ -46,18 +49,18 @@ func TestGoldenEvidence(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		body, err := platform.Quote(bytes.Repeat([]byte{4}, 32), attest.Report(binding, crescendo.Hash{1}))
+		body, err := platform.Quote(bytes.Repeat([]byte{4}, 32), attest.Report(binding, goldenTrust))
 		if err != nil {
 			t.Fatal(err)
 		}
-		raw := attest.Evidence{Kind: attest.Sim, Body: body, Trust: crescendo.Hash{1}}.Encode()
+		raw := attest.Evidence{Kind: attest.Sim, Body: body, Trust: goldenTrust}.Encode()
 		if err := os.WriteFile(path, []byte(hex.EncodeToString(raw)+"\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	raw := golden(t)
 	a, err := attest.Appraise(raw, binding, true, attesttest.Chain, 0)
-	if err != nil || !bytes.Equal(a.Measurement, bytes.Repeat([]byte{4}, 32)) || a.Assurance != sim.Assurance {
+	if err != nil || !bytes.Equal(a.Measurement, bytes.Repeat([]byte{4}, 32)) || a.Assurance != sim.Assurance || a.Trust != goldenTrust {
 		t.Fatalf("got %+v, %v", a, err)
 	}
 }

@@ -88,13 +88,11 @@ func saveKey(k *client.Key, path string) error {
 // MeasureVault returns the measurement of a vault program.
 func MeasureVault(path string) ([]byte, error) { return sim.Measure(path) }
 
-// proverOf makes what proves ledger state to a vault: the ledger's own proofs
-// from the trusted block on.
+// proverOf makes what proves ledger state to a vault: the ledger's own proofs.
 func proverOf(c *Connection) (relay.Prover, error) {
-	hash, err := hex.DecodeString(c.Programme.Trust.Hash)
-	if err != nil || len(hash) == 0 {
-		return nil, crescendo.Errorf(crescendo.CodeInvalid, "archive %s names no trusted block", c.Archive).
-			WithHint("a vault believes a ledger from a block on: start the archive with --trust HEIGHT:HASH")
+	l, ok := c.Ledger.(relay.ProvenLedger)
+	if !ok {
+		return nil, crescendo.Errorf(crescendo.CodeInvalid, "the ledger of archive %s makes no proofs that a vault could believe", c.Archive)
 	}
-	return relay.NewLightProver(c.Ledger, c.Programme.LedgerRPC, c.Programme.Trust.Height, hash), nil
+	return relay.NewLightProver(l, c.Programme.LedgerRPC), nil
 }

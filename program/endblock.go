@@ -6,6 +6,7 @@ import (
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/funding"
 	"github.com/crescendo-network/crescendo/inference"
+	"github.com/crescendo-network/crescendo/sealing"
 	"github.com/crescendo-network/crescendo/training"
 )
 
@@ -15,6 +16,9 @@ func (c *call) endBlock() error {
 		if err := c.endBlockOf(id); err != nil {
 			return fmt.Errorf("end block %d for rung %d: %w", c.env.Height, id, err)
 		}
+	}
+	if err := sealing.KeepAnchor(c.env, c.store); err != nil {
+		return fmt.Errorf("end block %d: %w", c.env.Height, err)
 	}
 	return c.join(inference.EndBlock(c.env, c.store))
 }

@@ -54,7 +54,7 @@ func appraise(evidence, binding []byte, simulated bool, chainID string, now int6
 	if n <= 0 || string(evidence[n:]) != string(binding) || !simulated {
 		return sealing.Appraisal{}, fmt.Errorf("not bound to these keys")
 	}
-	return sealing.Appraisal{Kind: "sim", Assurance: "simulated", Measurement: evidence[:n]}, nil
+	return sealing.Appraisal{Kind: "sim", Assurance: "simulated", Measurement: evidence[:n], Trust: sealing.Trust{Kind: sealing.TrustKey}}, nil
 }
 
 // watch, if set, sees every message before it is sent.

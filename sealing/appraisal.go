@@ -5,6 +5,7 @@ type Appraisal struct {
 	Kind        string // "sim", "tdx", ...
 	Assurance   string // for people: who could still read the vault's memory
 	Measurement []byte // of the program inside
+	Trust       Trust  // where the program began to believe the ledger
 }
 
 // An Appraiser judges evidence: is it genuine, and does it carry binding as

@@ -18,6 +18,7 @@ type Vault struct {
 	Assurance   string            `pb:"6"` // for people: "simulated: the operator can read everything"
 	Height      crescendo.Height  `pb:"7"`
 	Denied      bool              `pb:"8"`
+	Trust       Trust             `pb:"9"`
 }
 
 // Keeper holds shares of keys.
@@ -62,4 +63,5 @@ var (
 	Seals        = kv.Map[Seal]{Name: "sealing/seal"}               // uint32(rung)
 	Requests     = kv.Map[Request]{Name: "sealing/request"}         // uint32(rung), vault id bytes
 	Measurements = kv.Map[Measurement]{Name: "sealing/measurement"} // measurement bytes
+	Anchors      = kv.Map[Anchor]{Name: "sealing/anchor"}           // uint64(height)
 )

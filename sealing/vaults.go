@@ -43,8 +43,8 @@ func markDenied(s kv.Store, measurement []byte, denied bool) error {
 	return nil
 }
 
-// RegisterVault accepts a vault whose evidence binds its keys and whose
-// measurement the policy allows.
+// RegisterVault accepts a vault whose evidence binds its keys, whose
+// measurement the policy allows and which believes this very ledger.
 func RegisterVault(env crescendo.Env, s kv.Store, m *MsgRegisterVault, appraise Appraiser, simulatedAllowed bool) (crescendo.Outcome, error) {
 	var out crescendo.Outcome
 	id := VaultID(m.SignKey, m.SealKey)
@@ -66,8 +66,11 @@ func RegisterVault(env crescendo.Env, s kv.Store, m *MsgRegisterVault, appraise 
 	if err := allowed(s, env, a.Measurement); err != nil {
 		return out, err
 	}
+	if err := checkTrust(s, a.Trust); err != nil {
+		return out, err
+	}
 	v := Vault{Operator: m.Sender, SignKey: m.SignKey, SealKey: m.SealKey, Measurement: a.Measurement,
-		Kind: a.Kind, Assurance: a.Assurance, Height: env.Height}
+		Kind: a.Kind, Assurance: a.Assurance, Height: env.Height, Trust: a.Trust}
 	out.Emit(crescendo.NewEvent("sealing.vault-accepted", 0, "vault", id, "operator", m.Sender, "kind", a.Kind,
 		"assurance", a.Assurance, "measurement", hexed(a.Measurement)))
 	return out, Vaults.Set(s, v, id[:])

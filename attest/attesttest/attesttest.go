@@ -27,7 +27,11 @@ type Provider struct {
 // Run checks the contract.
 func Run(t *testing.T, p Provider) {
 	binding := sealing.EvidenceBinding(Chain, "cresc1operator", bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 1216), crescendo.Hash{})
-	trust := crescendo.Hash{7}
+	trust := sealing.Trust{Kind: sealing.TrustBlock, Height: 1, Root: crescendo.Hash{7}}
+	otherBlock, otherHeight, key := trust, trust, trust
+	otherBlock.Root[0]++
+	otherHeight.Height++
+	key.Kind = sealing.TrustKey
 	body, err := p.Quote(attest.Report(binding, trust))
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +42,7 @@ func Run(t *testing.T, p Provider) {
 	}
 	t.Run("good evidence", func(t *testing.T) {
 		a, err := appraise(good, binding, Chain)
-		if err != nil || a.Kind != p.Kind || a.Assurance == "" || !bytes.Equal(a.Measurement, p.Measurement) {
+		if err != nil || a.Kind != p.Kind || a.Assurance == "" || !bytes.Equal(a.Measurement, p.Measurement) || a.Trust != trust {
 			t.Fatalf("got %+v, %v", a, err)
 		}
 	})
@@ -51,7 +55,14 @@ func Run(t *testing.T, p Provider) {
 	}
 	other := sealing.EvidenceBinding(Chain, "cresc1other", bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 1216), crescendo.Hash{})
 	refused("another operator's binding", good, other, Chain)
-	refused("another trust", attest.Evidence{Kind: p.Kind, Body: body, Trust: crescendo.Hash{8}}, binding, Chain)
+	refused("another trusted block", attest.Evidence{Kind: p.Kind, Body: body, Trust: otherBlock}, binding, Chain)
+	refused("another trusted height", attest.Evidence{Kind: p.Kind, Body: body, Trust: otherHeight}, binding, Chain)
+	refused("another kind of trust", attest.Evidence{Kind: p.Kind, Body: body, Trust: key}, binding, Chain)
+	vouched, err := p.Quote(attest.Report(binding, key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused("trust in a key", attest.Evidence{Kind: p.Kind, Body: vouched, Trust: key}, binding, Chain)
 	refused("no body", attest.Evidence{Kind: p.Kind, Trust: trust}, binding, Chain)
 	refused("cut body", attest.Evidence{Kind: p.Kind, Body: body[:len(body)-1], Trust: trust}, binding, Chain)
 	refused("longer body", attest.Evidence{Kind: p.Kind, Body: append(bytes.Clone(body), 0), Trust: trust}, binding, Chain)

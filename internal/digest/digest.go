@@ -13,6 +13,10 @@ import (
 	"github.com/crescendo-network/crescendo"
 )
 
+// Plain returns BLAKE3-256 of data and nothing else, as blobs and beacons are
+// named.
+func Plain(data []byte) crescendo.Hash { return blake3.Sum256(data) }
+
 // Sum returns BLAKE3-256 of the domain, a zero byte, and each part preceded
 // by its length in eight big-endian bytes. The lengths make the parts
 // unambiguous; the domain keeps a digest made for one purpose from being

@@ -48,7 +48,7 @@ func rules() program.Rules {
 		if n <= 0 || string(evidence[n:]) != string(binding) || !simulated {
 			return sealing.Appraisal{}, fmt.Errorf("not bound to these keys")
 		}
-		return sealing.Appraisal{Kind: "sim", Assurance: "simulated", Measurement: evidence[:n]}, nil
+		return sealing.Appraisal{Kind: "sim", Assurance: "simulated", Measurement: evidence[:n], Trust: sealing.Trust{Kind: sealing.TrustKey}}, nil
 	}}
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/internal/kv"
 	"github.com/crescendo-network/crescendo/ledger"
+	"github.com/crescendo-network/crescendo/role/vault/proof"
 	"github.com/crescendo-network/crescendo/sealing"
 	"github.com/crescendo-network/crescendo/sealing/keyshare"
 )
@@ -247,7 +248,8 @@ func (k *keeper) answered(r sealing.Request) bool {
 	return false
 }
 
-// handOver answers one request, if the policy accepts the vault now.
+// handOver answers one request, if the policy accepts the vault now and the
+// vault believes the ledger that this keeper sees.
 func (k *keeper) handOver(ctx context.Context, state ledger.State, rung crescendo.RungID, seal sealing.Seal, vault crescendo.Hash, r sealing.Request) error {
 	record, err := sealing.Accepted(state, crescendo.Env{ChainID: k.Ledger.ChainID(), Height: state.Height()}, vault)
 	if err != nil {
@@ -255,6 +257,9 @@ func (k *keeper) handOver(ctx context.Context, state ledger.State, rung crescend
 	}
 	if record.Denied || sealing.VaultID(record.SignKey, record.SealKey) != vault {
 		return crescendo.Errorf(crescendo.CodeForbidden, "vault %s is denied", vault.Short())
+	}
+	if err := proof.CheckTrust(ctx, k.Ledger, record.Trust); err != nil {
+		return err
 	}
 	key, topic, err := k.share(rung, seal)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/crescendo-network/crescendo/inference"
 	"github.com/crescendo-network/crescendo/internal/kv"
 	"github.com/crescendo-network/crescendo/program"
+	"github.com/crescendo-network/crescendo/role/vault/proof"
 	"github.com/crescendo-network/crescendo/sealing"
 	"github.com/crescendo-network/crescendo/sealing/container"
 	"github.com/crescendo-network/crescendo/tokenizer"
@@ -135,6 +136,9 @@ func (p *pool) look(ctx context.Context) (service, error) {
 	}
 	if s.record.Denied || sealing.VaultID(s.record.SignKey, s.record.SealKey) != said.Vault {
 		return s, unavailable("the vault is denied")
+	}
+	if err := proof.CheckTrust(ctx, p.cfg.Ledger, s.record.Trust); err != nil {
+		return s, unavailable("%v", err)
 	}
 	s.vault = said.Vault
 	spec, err := program.Specs.Get(state)

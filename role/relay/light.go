@@ -19,19 +19,19 @@ import (
 	"github.com/crescendo-network/crescendo/ledger/light"
 	"github.com/crescendo-network/crescendo/ledger/wire"
 	"github.com/crescendo-network/crescendo/role/vault/proof"
+	"github.com/crescendo-network/crescendo/sealing"
 )
 
 // LightProver passes a Cosmos ledger's own proofs on to the vault, which
 // verifies them with a light client of its own. It verifies nothing itself.
 type LightProver struct {
-	ledger ledger.Ledger
+	ledger ProvenLedger
 	url    string
-	trust  proof.Trust
-	block  proof.TrustedBlock
 	http   *http.Client
 
-	mu   sync.Mutex
-	sets map[string][]light.Validator // by their hash
+	mu    sync.Mutex                   // guards what follows
+	trust sealing.Trust                // of the vault that was started last
+	sets  map[string][]light.Validator // by their hash
 }
 
 const (
@@ -41,20 +41,44 @@ const (
 )
 
 // NewLightProver makes a prover for the chain behind l, whose node answers at
-// the RPC URL. The vault trusts the block with the given height and hash.
-func NewLightProver(l ledger.Ledger, rpc string, height crescendo.Height, hash []byte) *LightProver {
+// the RPC URL.
+func NewLightProver(l ProvenLedger, rpc string) *LightProver {
 	if !strings.Contains(rpc, "://") {
 		rpc = "http://" + rpc
 	}
-	block := proof.TrustedBlock{Height: int64(height), Hash: hash}
 	return &LightProver{
-		ledger: l, url: strings.TrimRight(rpc, "/"), trust: proof.LightTrust(l.ChainID(), block), block: block,
-		http: &http.Client{Timeout: rpcTime}, sets: map[string][]light.Validator{},
+		ledger: l, url: strings.TrimRight(rpc, "/"), http: &http.Client{Timeout: rpcTime}, sets: map[string][]light.Validator{},
 	}
 }
 
-// Trust implements Prover.
-func (p *LightProver) Trust(context.Context) (proof.Trust, error) { return p.trust, nil }
+// ProvenLedger is a ledger whose blocks have headers.
+type ProvenLedger interface {
+	ledger.Ledger
+	ledger.Headers
+}
+
+// Trust implements Prover: the newest block that the ledger remembers, so that
+// its rule can tell that the vault believes this very ledger.
+func (p *LightProver) Trust(ctx context.Context) (sealing.Trust, error) {
+	head, err := p.ledger.Head(ctx)
+	if err != nil {
+		return sealing.Trust{}, err
+	}
+	t := sealing.Trust{Kind: sealing.TrustBlock, Height: sealing.Anchored(head.Height - 1)}
+	if t.Root, err = p.ledger.BlockHash(ctx, t.Height); err != nil {
+		return sealing.Trust{}, fmt.Errorf("choose a block for the vault to trust: %w", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.trust = t
+	return t, nil
+}
+
+func (p *LightProver) begins() crescendo.Height {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.trust.Height
+}
 
 // Prove implements Prover.
 func (p *LightProver) Prove(ctx context.Context, keys [][]byte, after crescendo.Height) ([]byte, error) {
@@ -84,7 +108,7 @@ func (p *LightProver) provable(ctx context.Context, after crescendo.Height) (cre
 		if err != nil {
 			return 0, err
 		}
-		if h := state.Height(); h >= after && int64(h) >= p.block.Height {
+		if h := state.Height(); h >= after && h >= p.begins() {
 			return h, nil
 		}
 		select {
@@ -102,7 +126,7 @@ func (p *LightProver) provable(ctx context.Context, after crescendo.Height) (cre
 func (p *LightProver) headers(ctx context.Context, after, target int64) ([]proof.SignedHeader, error) {
 	from := after + 1
 	if after == 0 {
-		from = p.block.Height
+		from = int64(p.begins())
 	}
 	first, err := p.header(ctx, from)
 	if err != nil {

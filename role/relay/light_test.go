@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/attest"
 	"github.com/crescendo-network/crescendo/internal/canon"
 	"github.com/crescendo-network/crescendo/ledger/client"
@@ -74,10 +73,10 @@ func TestVaultBelievesTheLedger(t *testing.T) {
 	c, err := client.Dial(t.Context(), said.RPC, client.Options{
 		ChainID: chain, Trust: light.Trust{ChainID: chain, Height: said.Trust.Height, Hash: hash}})
 	must(t, err)
-	p := relay.NewLightProver(c, said.RPC, crescendo.Height(said.Trust.Height), hash)
+	p := relay.NewLightProver(c, said.RPC)
 	trust, err := p.Trust(t.Context())
 	must(t, err)
-	v, err := proof.NewVerifier(trust)
+	v, err := proof.NewVerifier(chain, trust)
 	must(t, err)
 
 	specKey := program.Specs.Key()
@@ -113,7 +112,9 @@ func TestVaultBelievesTheLedger(t *testing.T) {
 	if _, _, err := v.Verify([][]byte{specKey}, next); !errors.Is(err, proof.ErrProof) {
 		t.Errorf("proof of one key taken for another: %v", err)
 	}
-	fresh, err := proof.NewVerifier(proof.LightTrust(chain, proof.TrustedBlock{Height: said.Trust.Height, Hash: bytes.Repeat([]byte{1}, 32)}))
+	forged := trust
+	forged.Root[0] ^= 1
+	fresh, err := proof.NewVerifier(chain, forged)
 	must(t, err)
 	if _, _, err := fresh.Verify([][]byte{specKey, measurement}, bundle); !errors.Is(err, proof.ErrProof) {
 		t.Errorf("another trusted block: %v", err)

@@ -19,16 +19,16 @@ import (
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/attest/sim"
 	"github.com/crescendo-network/crescendo/blob"
-	"github.com/crescendo-network/crescendo/internal/canon"
 	"github.com/crescendo-network/crescendo/ledger"
 	"github.com/crescendo-network/crescendo/role/vault/calls"
-	"github.com/crescendo-network/crescendo/role/vault/proof"
 	"github.com/crescendo-network/crescendo/role/vault/wire"
+	"github.com/crescendo-network/crescendo/sealing"
 )
 
 // A Prover proves ledger state to the vault.
 type Prover interface {
-	Trust(ctx context.Context) (proof.Trust, error)
+	// Trust returns what a vault that starts now is to believe.
+	Trust(ctx context.Context) (sealing.Trust, error)
 	// Prove returns a bundle of the keys' entries at one height, which is not
 	// below after.
 	Prove(ctx context.Context, keys [][]byte, after crescendo.Height) ([]byte, error)
@@ -219,7 +219,7 @@ func (h *host) start(ctx context.Context) error {
 	}
 	args := calls.StartArgs{
 		Chain: h.relay.cfg.Ledger.ChainID(), Operator: h.relay.cfg.Signer.Account(),
-		Trust: canon.Encode(trust), Threads: uint32(max(1, h.relay.cfg.Threads)),
+		Trust: trust, Threads: uint32(max(1, h.relay.cfg.Threads)),
 	}
 	if err := h.conn.Do(ctx, calls.Start, args, &h.identity); err != nil {
 		return err

@@ -8,17 +8,18 @@ import (
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/ledger"
 	"github.com/crescendo-network/crescendo/role/vault/proof"
+	"github.com/crescendo-network/crescendo/sealing"
 )
 
 // Vouching is a Prover for ledgers that make no proofs, on development chains
-// only: the relay itself signs what it read. See proof.Vouched.
+// only: the relay itself signs what it read. See sealing.TrustKey.
 type Vouching struct {
 	Ledger ledger.Ledger
 	Key    ed25519.PrivateKey
 }
 
 // Trust implements Prover.
-func (v Vouching) Trust(context.Context) (proof.Trust, error) {
+func (v Vouching) Trust(context.Context) (sealing.Trust, error) {
 	return proof.NewVoucher(v.Ledger.ChainID(), v.Key).Trust(), nil
 }
 

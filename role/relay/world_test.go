@@ -134,7 +134,7 @@ func newWorld(t *testing.T, change func(*program.Spec)) *world {
 		w.organiser.Account(): 1_000_000, w.operator.Account(): 1_000_000, w.keeper.Account(): 1_000_000,
 		w.client.Account(): 1_000_000_000, crescendo.Pot("funding", 1): raised,
 	}
-	w.chain, err = memory.New(memory.Options{ChainID: chainID}, program.Rules{Appraise: attest.Appraise}, func(s kv.Store) error {
+	w.chain, err = memory.New(memory.Options{ChainID: chainID}, program.Rules{Appraise: attest.AppraiseVouched}, func(s kv.Store) error {
 		return errors.Join(
 			program.Genesis(s, spec),
 			program.Rungs.Set(s, program.RungState{Stage: program.StageSealing}, uint32(1)),

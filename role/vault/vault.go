@@ -128,14 +128,10 @@ func (v *Vault) start(a calls.StartArgs) (calls.Identity, error) {
 		return calls.Identity{}, crescendo.Errorf(crescendo.CodeDuplicate, "start: the vault has been started already")
 	default:
 	}
-	var trust proof.Trust
-	if err := canon.Decode(a.Trust, &trust); err != nil {
-		return calls.Identity{}, crescendo.Errorf(crescendo.CodeInvalid, "start: read trust: %v", err)
-	}
-	if trust.Chain != a.Chain || a.Operator == "" || a.Threads > maxThreads {
+	if a.Chain == "" || a.Operator == "" || a.Threads > maxThreads {
 		return calls.Identity{}, crescendo.Errorf(crescendo.CodeInvalid, "start: chain, operator or threads do not fit")
 	}
-	verifier, err := proof.NewVerifier(trust)
+	verifier, err := proof.NewVerifier(a.Chain, a.Trust)
 	if err != nil {
 		return calls.Identity{}, err
 	}
@@ -148,7 +144,7 @@ func (v *Vault) start(a calls.StartArgs) (calls.Identity, error) {
 		return calls.Identity{}, err
 	}
 	binding := sealing.EvidenceBinding(a.Chain, a.Operator, public, identity.SealKey(), crescendo.Hash{})
-	body, err := sim.Ask(v.quotes, attest.Report(binding, trust.Digest()))
+	body, err := sim.Ask(v.quotes, attest.Report(binding, a.Trust))
 	if err != nil {
 		return calls.Identity{}, err
 	}
@@ -160,7 +156,7 @@ func (v *Vault) start(a calls.StartArgs) (calls.Identity, error) {
 	close(v.started)
 	return calls.Identity{
 		Vault: v.id, SignKey: public, SealKey: identity.SealKey(),
-		Evidence: attest.Evidence{Kind: attest.Sim, Body: body, Trust: trust.Digest()}.Encode(),
+		Evidence: attest.Evidence{Kind: attest.Sim, Body: body, Trust: a.Trust}.Encode(),
 		Measures: v.measures, Kernel: v.engine.Kernel(),
 	}, nil
 }

@@ -31,7 +31,7 @@ const (
 type StartArgs struct {
 	Chain    string            `pb:"1"`
 	Operator crescendo.Account `pb:"2"`
-	Trust    []byte            `pb:"3"` // proof.Trust
+	Trust    sealing.Trust     `pb:"3"`
 	Threads  uint32            `pb:"4"`
 }
 

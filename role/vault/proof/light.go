@@ -8,25 +8,11 @@ import (
 	"github.com/crescendo-network/crescendo/internal/canon"
 	"github.com/crescendo-network/crescendo/ledger/light"
 	"github.com/crescendo-network/crescendo/ledger/wire"
+	"github.com/crescendo-network/crescendo/sealing"
 )
-
-// Light is the kind of trust in one block of a Cosmos ledger, from which a
-// light client goes on.
-const Light = "light"
 
 // MaxHeaders bounds the headers of one bundle.
 const MaxHeaders = 64
-
-// TrustedBlock is the Root of a trust of kind light.
-type TrustedBlock struct {
-	Height int64  `pb:"1"`
-	Hash   []byte `pb:"2"`
-}
-
-// LightTrust makes a trust of kind light.
-func LightTrust(chain string, block TrustedBlock) Trust {
-	return Trust{Chain: chain, Kind: Light, Root: canon.Encode(block)}
-}
 
 // SignedHeader is a header, the votes for it and who could vote.
 type SignedHeader struct {
@@ -50,15 +36,11 @@ type LightBundle struct {
 
 type lightVerifier struct{ client *light.Client }
 
-func newLightVerifier(t Trust) (Verifier, error) {
-	var block TrustedBlock
-	if err := canon.Decode(t.Root, &block); err != nil {
-		return nil, crescendo.Errorf(crescendo.CodeInvalid, "trusted block: %v", err)
+func newLightVerifier(chain string, t sealing.Trust) (Verifier, error) {
+	if t.Height < 1 || t.Root.IsZero() {
+		return nil, crescendo.Errorf(crescendo.CodeInvalid, "trusted block: want a height and a hash")
 	}
-	if block.Height < 1 || len(block.Hash) != 32 {
-		return nil, crescendo.Errorf(crescendo.CodeInvalid, "trusted block: want a height and a hash of 32 bytes")
-	}
-	return lightVerifier{light.New(light.Trust{ChainID: t.Chain, Height: block.Height, Hash: block.Hash})}, nil
+	return lightVerifier{light.New(light.Trust{ChainID: chain, Height: int64(t.Height), Hash: t.Root[:]})}, nil
 }
 
 // Verify implements Verifier.

@@ -2,10 +2,10 @@
 // started with, and bundles of entries that verify against it. The host
 // produces bundles, the vault verifies them; neither needs the other's code.
 //
-// Kind "light" begins at one block of a Cosmos ledger and verifies headers and
-// store proofs from there on. Kind "vouched" is for development and tests over a ledger that makes no
-// proofs: entries signed by a key that the trust names. It proves no more than
-// that key's holder can be trusted.
+// Trust in a block of a Cosmos ledger verifies headers and store proofs from
+// there on. Trust in a key is for tests over a ledger that makes no proofs:
+// entries signed by that key. It proves no more than that key's holder can be
+// trusted.
 package proof
 
 import (
@@ -20,30 +20,14 @@ import (
 	"github.com/crescendo-network/crescendo/internal/canon"
 	"github.com/crescendo-network/crescendo/internal/digest"
 	"github.com/crescendo-network/crescendo/internal/kv"
+	"github.com/crescendo-network/crescendo/sealing"
 )
-
-// Vouched is the kind of trust in one key.
-const Vouched = "vouched"
 
 // MaxEntries bounds the entries of one bundle.
 const MaxEntries = 64
 
 // ErrProof means that a bundle does not verify.
 var ErrProof = errors.New("ledger proof does not verify")
-
-// Trust is what a vault was told to believe. Its digest stands in the vault's
-// evidence, so that a vault that was told to believe another ledger cannot
-// pass for one that believes this one.
-type Trust struct {
-	Chain string `pb:"1"`
-	Kind  string `pb:"2"`
-	Root  []byte `pb:"3"` // light: a TrustedBlock; vouched: an ed25519 public key
-}
-
-// Digest names the trust.
-func (t Trust) Digest() crescendo.Hash {
-	return digest.Sum("crescendo/vault/trust/v1", canon.Encode(t))
-}
 
 // Entry is one key of the ledger's state, absent or with its value.
 type Entry struct {
@@ -59,19 +43,16 @@ type Verifier interface {
 	Verify(keys [][]byte, bundle []byte) (crescendo.Height, []Entry, error)
 }
 
-// NewVerifier makes the verifier of a trust.
-func NewVerifier(t Trust) (Verifier, error) {
+// NewVerifier makes the verifier of a trust in a chain.
+func NewVerifier(chain string, t sealing.Trust) (Verifier, error) {
 	switch t.Kind {
-	case Vouched:
-		if !strings.HasPrefix(t.Chain, attest.DevelopmentPrefix) {
-			return nil, crescendo.Errorf(crescendo.CodeForbidden, "trust in a single key is for development chains, not %.64s", t.Chain)
+	case sealing.TrustKey:
+		if !strings.HasPrefix(chain, attest.DevelopmentPrefix) {
+			return nil, crescendo.Errorf(crescendo.CodeForbidden, "trust in a single key is for development chains, not %.64s", chain)
 		}
-		if len(t.Root) != ed25519.PublicKeySize {
-			return nil, crescendo.Errorf(crescendo.CodeInvalid, "trusted key of %d bytes, want %d", len(t.Root), ed25519.PublicKeySize)
-		}
-		return vouched{t}, nil
-	case Light:
-		return newLightVerifier(t)
+		return vouched{chain, t}, nil
+	case sealing.TrustBlock:
+		return newLightVerifier(chain, t)
 	}
 	return nil, crescendo.Errorf(crescendo.CodeInvalid, "unknown kind of trust %.32q", t.Kind)
 }
@@ -82,20 +63,23 @@ type vouchedBundle struct {
 	Signature []byte           `pb:"3"`
 }
 
-func (b vouchedBundle) signed(t Trust) []byte {
+func (b vouchedBundle) signed(chain string, t sealing.Trust) []byte {
 	b.Signature = nil
-	sum := digest.Sum("crescendo/vault/vouched/v1", canon.Encode(t), canon.Encode(b))
+	sum := digest.Sum("crescendo/vault/vouched/v1", []byte(chain), canon.Encode(t), canon.Encode(b))
 	return sum[:]
 }
 
-type vouched struct{ trust Trust }
+type vouched struct {
+	chain string
+	trust sealing.Trust
+}
 
 func (v vouched) Verify(keys [][]byte, bundle []byte) (crescendo.Height, []Entry, error) {
 	var b vouchedBundle
 	if err := canon.Decode(bundle, &b); err != nil {
 		return 0, nil, fmt.Errorf("%w: %w", ErrProof, err)
 	}
-	if !ed25519.Verify(v.trust.Root, b.signed(v.trust), b.Signature) {
+	if !ed25519.Verify(v.trust.Root[:], b.signed(v.chain, v.trust), b.Signature) {
 		return 0, nil, fmt.Errorf("signature is not the trusted key's: %w", ErrProof)
 	}
 	if len(b.Entries) != len(keys) {
@@ -111,17 +95,18 @@ func (v vouched) Verify(keys [][]byte, bundle []byte) (crescendo.Height, []Entry
 
 // Voucher makes bundles of kind vouched.
 type Voucher struct {
-	trust Trust
+	chain string
+	trust sealing.Trust
 	key   ed25519.PrivateKey
 }
 
 // NewVoucher makes a voucher for a chain.
 func NewVoucher(chain string, key ed25519.PrivateKey) Voucher {
-	return Voucher{Trust{Chain: chain, Kind: Vouched, Root: key.Public().(ed25519.PublicKey)}, key}
+	return Voucher{chain, sealing.Trust{Kind: sealing.TrustKey, Root: crescendo.Hash(key.Public().(ed25519.PublicKey))}, key}
 }
 
 // Trust returns the trust that accepts the voucher's bundles.
-func (v Voucher) Trust() Trust { return v.trust }
+func (v Voucher) Trust() sealing.Trust { return v.trust }
 
 // Bundle reads the keys from a state of the given height and signs what it
 // found.
@@ -139,6 +124,6 @@ func (v Voucher) Bundle(state kv.Reader, height crescendo.Height, keys [][]byte)
 		e.Value = value
 		b.Entries = append(b.Entries, e)
 	}
-	b.Signature = ed25519.Sign(v.key, b.signed(v.trust))
+	b.Signature = ed25519.Sign(v.key, b.signed(v.chain, v.trust))
 	return canon.Encode(b), nil
 }
