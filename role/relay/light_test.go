@@ -2,16 +2,20 @@ package relay_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/attest"
+	"github.com/crescendo-network/crescendo/attest/sim"
 	"github.com/crescendo-network/crescendo/internal/canon"
 	"github.com/crescendo-network/crescendo/ledger/client"
 	"github.com/crescendo-network/crescendo/ledger/light"
@@ -118,6 +122,39 @@ func TestVaultBelievesTheLedger(t *testing.T) {
 	must(t, err)
 	if _, _, err := fresh.Verify([][]byte{specKey, measurement}, bundle); !errors.Is(err, proof.ErrProof) {
 		t.Errorf("another trusted block: %v", err)
+	}
+
+	// Genuine evidence of a vault that was started on the forged block gets it
+	// nothing: not from the ledger, not from a keeper or a client.
+	platform, err := sim.NewPlatform(rand.Reader)
+	must(t, err)
+	genuine := bytes.Repeat([]byte{7}, sim.MeasurementSize)
+	_, err = c.Submit(t.Context(), organiser, &sealing.MsgAllow{Sender: organiser.Account(), Measurement: genuine})
+	must(t, err)
+	register := func(trust sealing.Trust) error {
+		signKey, sealKey := bytes.Repeat([]byte{8}, 32), []byte{byte(trust.Root[0])}
+		binding := sealing.EvidenceBinding(chain, organiser.Account(), signKey, sealKey, crescendo.Hash{})
+		body, err := platform.Quote(genuine, attest.Report(binding, trust))
+		must(t, err)
+		_, err = c.Submit(t.Context(), organiser, &sealing.MsgRegisterVault{Sender: organiser.Account(), SignKey: signKey, SealKey: sealKey,
+			Evidence: attest.Evidence{Kind: attest.Sim, Body: body, Trust: trust}.Encode()})
+		return err
+	}
+	if err := register(forged); crescendo.CodeOf(err) != crescendo.CodeForbidden || !strings.Contains(err.Error(), "not this ledger's") {
+		t.Errorf("vault of a forged chain: %v", err)
+	}
+	vouched := sealing.Trust{Kind: sealing.TrustKey, Root: trust.Root}
+	if err := register(vouched); crescendo.CodeOf(err) != crescendo.CodeForbidden {
+		t.Errorf("vault that believes a key: %v", err)
+	}
+	if err := register(trust); err != nil {
+		t.Errorf("vault of this chain: %v", err)
+	}
+	must(t, proof.CheckTrust(t.Context(), c, trust))
+	for _, bad := range []sealing.Trust{forged, vouched, {Kind: sealing.TrustBlock, Height: 1 << 40, Root: trust.Root}} {
+		if err := proof.CheckTrust(t.Context(), c, bad); err == nil {
+			t.Errorf("trust %+v passes", bad)
+		}
 	}
 }
 
