@@ -79,7 +79,7 @@ func Reveal(env crescendo.Env, s kv.Store, t Terms, m *MsgReveal) (crescendo.Out
 	w.Revealed, w.RevealedAt = true, env.Height
 	w.Base, w.Payload, w.Size, w.Start, w.End = m.Base, m.Payload, m.Size, m.Start, m.End
 	w.Eager, w.Tokens = m.Eager, m.Tokens
-	out.Emit(crescendo.NewEvent("training.revealed", t.Rung, "round", m.Round, "trainer", m.Sender, "payload", m.Payload, "bytes", m.Size, "eager", m.Eager))
+	out.Emit(crescendo.NewEvent("training.revealed", t.Rung, "round", m.Round, "trainer", m.Sender, "payload", m.Payload, "bytes", m.Size, "start", m.Start, "eager", m.Eager))
 	return out, Works.Set(s, w, t.key(), uint32(m.Round), string(m.Sender))
 }
 

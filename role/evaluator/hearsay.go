@@ -13,8 +13,8 @@ import (
 
 // hearsay is what events say about the open round. State proves the same a
 // block later; until then it serves to do work that does no harm if it turns
-// out to be in vain: to fetch payloads, to judge, and to commit to a vote
-// without showing it.
+// out to be in vain: to fetch payloads, to say that one holds them, to judge,
+// and to commit to a vote without showing it.
 type hearsay struct {
 	round      crescendo.Round
 	base, seed crescendo.Hash
@@ -37,6 +37,7 @@ func (h *hearsay) available() (n int) {
 // hear takes in a block's events and gets ahead of the proof.
 func (p *panel) hear(ctx context.Context, b ledger.Block) {
 	var draw crescendo.Hash
+	revealed := false
 	for _, e := range b.Events {
 		if e.Rung != p.rung {
 			continue
@@ -61,6 +62,7 @@ func (p *panel) hear(ctx context.Context, b ledger.Block) {
 		switch e.Kind {
 		case "training.revealed":
 			p.heardOf(ctx, e)
+			revealed = true
 		case "training.available":
 			trainer := crescendo.Account(e.Get("trainer"))
 			if i := slices.IndexFunc(p.heard.works, func(t trainerWork) bool { return t.trainer == trainer }); i >= 0 {
@@ -73,6 +75,9 @@ func (p *panel) hear(ctx context.Context, b ledger.Block) {
 		}
 	}
 	if draw.IsZero() {
+		if revealed {
+			p.attestAhead(ctx)
+		}
 		return
 	}
 	if err := p.commitAhead(ctx, draw); err != nil && ctx.Err() == nil {
@@ -86,12 +91,23 @@ func (p *panel) heardOf(ctx context.Context, e crescendo.Event) {
 	if err != nil || len(p.heard.works) >= training.MaxMembers {
 		return
 	}
-	t := trainerWork{crescendo.Account(e.Get("trainer")), training.Work{Payload: hashOf(e, "payload"), Size: size}}
+	t := trainerWork{crescendo.Account(e.Get("trainer")), training.Work{Payload: hashOf(e, "payload"), Size: size, Start: hashOf(e, "start"), Revealed: true}}
 	p.turnTo(p.heard.round)
 	if _, err := p.payload(ctx, t.work); err != nil {
 		p.Log.Debug("fetch payload ahead of the proof", "trainer", t.trainer, "reason", err)
 	}
 	p.heard.works = append(p.heard.works, t)
+}
+
+// attestAhead says which of the payloads heard of it holds. What it cannot say
+// now it says once the reveals are proved.
+func (p *panel) attestAhead(ctx context.Context) {
+	if err := p.attest(ctx, training.Run{Round: p.heard.round}, p.heard.works); err != nil && ctx.Err() == nil {
+		p.Log.Debug("attest ahead of the proof", "rung", p.rung, "round", p.heard.round, "reason", err)
+	}
+	for i := range p.heard.works {
+		p.heard.works[i].work.Holders = []crescendo.Account{p.Signer.Account()}
+	}
 }
 
 // commitAhead commits to the vote that follows from what was heard, if the
