@@ -39,7 +39,7 @@ type Config struct {
 	Exit      bool   // stop after the last of them
 	Actors    bool   // play investors, trainers, clients and the organiser's steps
 	CorpusDir string // text to pack instead of the programme's source
-	BlockMS   int    // time between blocks; 0: 250
+	BlockMS   int    // wait after a block; 0: 210, which makes a block about every 250 ms
 	Verbose   bool   // show every event
 	Engine    engine.Engine
 	Machine   plan.Machine
@@ -100,7 +100,7 @@ func Run(ctx context.Context, c Config) (*report.Programme, error) {
 		u.Demo.Evaluators = int(c.Spec.Evaluation.MinEvaluators)
 	}
 	if u.Config.BlockMS == 0 {
-		u.Config.BlockMS = 250
+		u.Config.BlockMS = 210
 	}
 	if err := u.prepare(); err != nil {
 		return nil, err
