@@ -10,8 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"math"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -25,6 +24,7 @@ import (
 
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/inference/prompt"
+	"github.com/crescendo-network/crescendo/internal/leak"
 	"github.com/crescendo-network/crescendo/role/vault"
 	"github.com/crescendo-network/crescendo/sealing/container"
 	"github.com/crescendo-network/crescendo/sealing/keyshare"
@@ -134,7 +134,7 @@ func askSecretly(o askOrder) (masked []byte, err error) {
 }
 
 // scan returns, for each needle, where it was found.
-func scan(o scanOrder) (map[string][]string, error) {
+func scan(o scanOrder) (leak.Found, error) {
 	needles := map[string][]byte{}
 	for name, masked := range o.Masked {
 		needles[name] = mask(masked)
@@ -144,64 +144,25 @@ func scan(o scanOrder) (map[string][]string, error) {
 			return nil, err
 		}
 	}
-	found := map[string][]string{}
-	look := func(place string, data []byte) {
-		for name, needle := range needles {
-			if bytes.Contains(data, needle) && (len(found[name]) == 0 || found[name][len(found[name])-1] != place) {
-				found[name] = append(found[name], place)
-			}
-		}
+	search, err := leak.NewSearch(needles)
+	if err != nil {
+		return nil, err
 	}
 	for _, pid := range o.PIDs {
-		if err := eachRegion(pid, func(data []byte) { look(fmt.Sprint(pid), data) }); err != nil {
+		if _, err := search.Process(fmt.Sprint(pid), pid); err != nil {
 			return nil, err
 		}
 	}
 	for _, dir := range o.Dirs {
-		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || !d.Type().IsRegular() {
-				return err
-			}
-			data, err := os.ReadFile(path)
-			look(path, data)
-			return err
-		})
-		if err != nil {
+		if err := search.Files(dir); err != nil {
 			return nil, err
 		}
 	}
-	return found, nil
+	return search.Found, nil
 }
 
-// eachRegion reads the writable memory of a process.
-func eachRegion(pid int, each func([]byte)) error {
-	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
-	if err != nil {
-		return err
-	}
-	mem, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid))
-	if err != nil {
-		return err
-	}
-	defer mem.Close()
-	const part, overlap = 8 << 20, 256
-	buf := make([]byte, part+overlap)
-	for line := range strings.Lines(string(maps)) {
-		var from, to uint64
-		var flags string
-		if _, err := fmt.Sscanf(line, "%x-%x %s", &from, &to, &flags); err != nil || !strings.HasPrefix(flags, "rw") {
-			continue
-		}
-		for at := from; at < to; at += part {
-			n, _ := mem.ReadAt(buf[:min(uint64(len(buf)), to-at)], int64(at)) // holes read short
-			each(buf[:n])
-		}
-	}
-	return nil
-}
-
-// addWeights decrypts the sealed weights and takes windows of 16 bytes of them
-// in three formats, where they differ from the public checkpoint.
+// addWeights decrypts the sealed weights and takes windows of them where they
+// differ from the public checkpoint.
 func addWeights(o scanOrder, needles map[string][]byte) error {
 	raw, err := os.ReadFile(o.KeeperKey)
 	if err != nil {
@@ -235,59 +196,9 @@ func addWeights(o scanOrder, needles map[string][]byte) error {
 	if _, err := binary.Decode(data, binary.LittleEndian, public); err != nil {
 		return err
 	}
-	for name, encode := range map[string]func(float32) []byte{
-		"f32": func(v float32) []byte { return binary.LittleEndian.AppendUint32(nil, math.Float32bits(v)) },
-		"bf16": func(v float32) []byte {
-			b := math.Float32bits(v)
-			return binary.LittleEndian.AppendUint16(nil, uint16((b+0x7fff+b>>16&1)>>16))
-		},
-		"bf16 cut": func(v float32) []byte { return binary.LittleEndian.AppendUint16(nil, uint16(math.Float32bits(v)>>16)) },
-		"f16":      func(v float32) []byte { return binary.LittleEndian.AppendUint16(nil, half(v)) },
-	} {
-		n := 16 / len(encode(0))
-		taken := 0
-		for at := 0; at+n <= len(sealed) && taken < 12; at += max(n, len(sealed)/40) {
-			var needle []byte
-			differ := 0
-			for i := at; i < at+n; i++ {
-				e := encode(sealed[i])
-				if needle = append(needle, e...); !bytes.Equal(e, encode(public[i])) {
-					differ++
-				}
-			}
-			if differ >= n/2+1 {
-				needles[fmt.Sprintf("weights %s %d", name, at)] = needle
-				taken++
-			}
-		}
-		if taken < 4 {
-			return fmt.Errorf("only %d windows of %s differ from the public weights", taken, name)
-		}
-	}
-	return nil
-}
-
-// half converts to IEEE half precision; small weights only, so no infinities.
-func half(v float32) uint16 {
-	b := math.Float32bits(v)
-	sign, exp, frac := uint16(b>>16&0x8000), int(b>>23&0xff)-127+15, b&0x7fffff
-	if exp <= 0 {
-		if exp < -10 {
-			return sign
-		}
-		frac |= 0x800000
-		shift := uint(14 - exp)
-		h := frac >> shift
-		if rest := frac & (1<<shift - 1); rest > 1<<(shift-1) || (rest == 1<<(shift-1) && h&1 == 1) {
-			h++
-		}
-		return sign | uint16(h)
-	}
-	h := uint32(exp)<<10 | frac>>13
-	if rest := frac & 0x1fff; rest > 0x1000 || (rest == 0x1000 && h&1 == 1) {
-		h++
-	}
-	return sign | uint16(h)
+	windows, err := leak.Windows(sealed, public, 12)
+	maps.Copy(needles, windows)
+	return err
 }
 
 // Neither sealed weights nor a prompt stand anywhere outside the vault (and
@@ -321,7 +232,7 @@ func TestSecretsStayInTheVault(t *testing.T) {
 		Topic:  keyshare.Topic{Chain: chainID, Rung: 1, Version: 1, KeyCheck: seal.KeyCheck},
 		Header: container.Header{Chain: chainID, Rung: 1, Seal: 1, Base: seal.Base},
 	}
-	var found map[string][]string
+	var found leak.Found
 	child(t, "scan", order, &found)
 	runtime.KeepAlive(planted)
 
