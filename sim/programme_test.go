@@ -1,0 +1,59 @@
+package sim_test
+
+import (
+	"flag"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/crescendo-network/crescendo/sim"
+)
+
+var (
+	oneSeed  = flag.Uint64("seed", 0, "play this seed only")
+	seeds    = flag.Uint64("seeds", 5, "how many seeds to play")
+	from     = flag.Uint64("from", 1, "the first seed to play")
+	trainers = flag.Int("trainers", 0, "how many trainers; 0: drawn from the seed")
+	logTo    = flag.String("log", "", "write every event of the run to this file")
+)
+
+// Whatever the weather and whoever cheats: what must never break holds after
+// every block, and the programme comes to its end.
+func TestProgramme(t *testing.T) {
+	first, last := *from, *from+*seeds-1
+	if *oneSeed != 0 {
+		first, last = *oneSeed, *oneSeed
+	}
+	var events uint64
+	var blocks, failed int
+	began := time.Now()
+	for seed := first; seed <= last; seed++ {
+		r, err := play(t, seed)
+		events, blocks = events+r.Events, blocks+r.Blocks
+		if err != nil {
+			t.Error(err)
+			if failed++; failed >= 10 {
+				break
+			}
+			continue
+		}
+		t.Logf("seed %d: %d blocks, %d events, %d trainers (%d cheats: %d of them expelled), %d rounds, %d void, %d slashed, %d crashes, %d cuts, stages %v, trace %s",
+			r.Seed, r.Blocks, r.Events, r.Trainers, r.Cheaters, r.Expelled, r.Rounds, r.Voids, r.Slashed, r.Crashes, r.Cuts, r.Stages, r.Trace.Short())
+	}
+	took := time.Since(began)
+	t.Logf("%d seeds, %d blocks, %d events in %s: %.0f events a second", last-first+1, blocks, events, took.Round(time.Millisecond), float64(events)/took.Seconds())
+}
+
+func play(t *testing.T, seed uint64) (sim.Report, error) {
+	t.Helper()
+	c := sim.Config{Seed: seed, Trainers: *trainers}
+	if *logTo != "" {
+		f, err := os.Create(*logTo)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		c.Log = f
+	}
+	return sim.Run(c)
+}

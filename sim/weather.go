@@ -1,0 +1,102 @@
+package sim
+
+import "github.com/crescendo-network/crescendo"
+
+// weather decides which faults happen. Storms come and go until the last one;
+// after it everything works, and everybody must get what it is due.
+type weather struct {
+	storm  bool
+	until  crescendo.Height // the storm, or the calm, lasts until then
+	last   crescendo.Height // no faults from here on
+	fault  crescendo.Height // when a fault last touched anything
+	settle bool             // everything has been put right after the last storm
+}
+
+// weather is called before every block.
+func (w *world) weather() {
+	h := w.height()
+	if h >= w.sky.last {
+		w.clear()
+		return
+	}
+	if h >= w.sky.until {
+		w.sky.storm = !w.sky.storm
+		span := w.between(60, 240)
+		if w.sky.storm {
+			span = w.between(15, 70)
+		}
+		w.sky.until = h + crescendo.Height(span)
+		w.note("storm %t until %d", w.sky.storm, w.sky.until)
+	}
+	if !w.sky.storm {
+		return
+	}
+	w.sky.fault = h
+	for range w.between(0, 1+len(w.actors)/60) {
+		w.crash(w.actors[w.rng.IntN(len(w.actors))])
+	}
+	if w.one(20) {
+		w.partition()
+	}
+}
+
+// clear ends all faults.
+func (w *world) clear() {
+	if w.sky.settle {
+		return
+	}
+	w.sky.settle, w.sky.storm = true, false
+	w.sky.fault = w.height()
+	for _, a := range w.actors {
+		w.restart(a)
+		w.heal(a)
+	}
+}
+
+// crash stops a process at once. It comes back some blocks later with what it
+// had persisted; one in eight has lost its disk as well.
+func (w *world) crash(a *actor) {
+	if a.down {
+		return
+	}
+	disk := w.one(8)
+	w.report.Crashes++
+	w.note("crash %s disk=%t", a.name, disk)
+	a.down, a.hurt = true, w.height()
+	a.epoch++
+	clear(a.sent)
+	a.mind.forget(w, disk)
+	w.schedule(int64(w.between(1, 45)*blockTicks), "restart", a, func() { w.restart(a) })
+}
+
+func (w *world) restart(a *actor) {
+	if a.down {
+		a.down, a.hurt = false, w.height()
+		w.sky.fault = w.height()
+	}
+}
+
+// partition cuts a random part of all actors off.
+func (w *world) partition() {
+	share := w.between(3, 12) // one in so many
+	span := int64(w.between(5, 40) * blockTicks)
+	w.report.Cuts++
+	for _, a := range w.actors {
+		if a.cut || !w.one(share) {
+			continue
+		}
+		a.cut, a.hurt, a.healed = true, w.height(), w.now+span
+		w.schedule(span, "heal", a, func() {
+			if a.healed <= w.now {
+				w.heal(a)
+			}
+		})
+	}
+}
+
+func (w *world) heal(a *actor) {
+	if a.cut {
+		a.cut, a.hurt = false, w.height()
+		w.sky.fault = w.height()
+	}
+}
