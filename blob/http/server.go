@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/crescendo-network/crescendo"
@@ -165,7 +166,9 @@ func (s *handler) put(w http.ResponseWriter, r *http.Request, h crescendo.Hash) 
 	// Not every ResponseWriter can set a deadline; the server's own stands then.
 	limit := minWriteTime + time.Duration(r.ContentLength/slowestWrite)*time.Second
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(limit))
-	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.o.MaxBytes))
+	buffer := uploads.Get().(*bytes.Buffer)
+	defer reuse(buffer)
+	data, err := readAll(buffer, http.MaxBytesReader(w, r.Body, s.o.MaxBytes), r.ContentLength)
 	if err != nil {
 		refuse(w, http.StatusBadRequest, fmt.Sprintf("read the upload of blob %s: %v", h, err))
 		return
@@ -179,6 +182,28 @@ func (s *handler) put(w http.ResponseWriter, r *http.Request, h crescendo.Hash) 
 		return
 	}
 	w.WriteHeader(http.StatusCreated)
+}
+
+// pooled is the largest upload whose memory is kept for the next one, and the
+// most that is set aside on the word of a sender.
+const pooled = 16 << 20
+
+// uploads holds buffers between uploads: trainers send states of megabytes
+// every few seconds, and stores do not keep what they are given.
+var uploads = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+func reuse(b *bytes.Buffer) {
+	if b.Cap() <= pooled {
+		b.Reset()
+		uploads.Put(b)
+	}
+}
+
+func readAll(b *bytes.Buffer, body io.Reader, length int64) ([]byte, error) {
+	// MinRead more, or the buffer grows once more to see the end.
+	b.Grow(int(min(length, pooled-bytes.MinRead)) + bytes.MinRead)
+	_, err := b.ReadFrom(body)
+	return b.Bytes(), err
 }
 
 func (s *handler) delete(w http.ResponseWriter, r *http.Request, h crescendo.Hash) {
