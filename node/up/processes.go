@@ -54,6 +54,9 @@ type launcher struct {
 	programs programs
 	ports    ports
 	blockMS  int
+	// threads each training or judging seat gets, so that all of them together
+	// have no more than the machine: waiting threads would only spin.
+	threads int
 }
 
 func (l launcher) url(address string) string { return "http://" + address }
@@ -66,9 +69,7 @@ func (l launcher) seat(role, name string, args ...string) supervise.Process {
 		Role: role, Name: name, Path: l.programs.crescendo, Ready: l.ready(name),
 		Args: append(args, l.url(l.ports.archive),
 			"--key", name, "--home", l.home.Dir, "--ready-file", l.ready(name)),
-		// One machine plays everybody: each gets one thread, and the memory
-		// it uses is worth more than the time collecting garbage takes.
-		Env: []string{"GOMAXPROCS=2", "GOGC=60"},
+		Env: []string{"GOMAXPROCS=" + strconv.Itoa(l.threads), "GOGC=60"}, // one machine's memory holds them all
 	}
 }
 
@@ -77,6 +78,7 @@ func (l launcher) ledger() supervise.Process {
 		Role: "ledger", Name: "ledger", Path: l.programs.ledger, Address: l.url(l.ports.ledger), Ready: l.ready("ledger"),
 		Args: []string{"start", "--home", l.home.Path("ledger"), "--rpc", l.ports.ledger,
 			"--block-time", strconv.Itoa(l.blockMS) + "ms", "--ready-file", l.ready("ledger")},
+		Env: []string{"GOGC=200"},
 	}
 }
 
@@ -86,6 +88,7 @@ func (l launcher) archive(p archive.Programme) supervise.Process {
 		Args: []string{"archive", "--home", l.home.Path("archive"), "--listen", l.ports.archive,
 			"--ledger", p.LedgerRPC, "--chain-id", p.ChainID, "--relay", p.Relay, "--genesis-hash", p.GenesisHash,
 			"--trust", fmt.Sprintf("%d:%s", p.Trust.Height, p.Trust.Hash), "--allow-uploads", "--ready-file", l.ready("archive")},
+		Env: []string{"GOGC=200"},
 	}
 }
 
@@ -105,7 +108,7 @@ func (u *run) vaults() []supervise.Entry {
 }
 
 func (l launcher) trainer(p part) supervise.Process {
-	args := []string{"training", "join", "--threads", "1"}
+	args := []string{"training", "join", "--threads", strconv.Itoa(l.threads)}
 	if p.Cheat != "" {
 		args = append(args, "--demo-cheat", p.Cheat)
 	}
@@ -116,7 +119,7 @@ func (l launcher) trainer(p part) supervise.Process {
 }
 
 func (l launcher) evaluator(p part) supervise.Process {
-	proc := l.seat("evaluator", p.Name, "evaluation", "run", "--threads", "1")
+	proc := l.seat("evaluator", p.Name, "evaluation", "run", "--threads", strconv.Itoa(l.threads))
 	proc.Once = true // status 0: all rungs are finished
 	return proc
 }

@@ -131,7 +131,8 @@ func (u *run) prepare() error {
 		return crescendo.Errorf(crescendo.CodeInvalid, "no rung of programme %q fits this machine: %s", u.Spec.Name, u.estimate[0].Waiting).
 			WithHint("play a smaller programme, such as programs/thousandth.yaml")
 	}
-	u.launcher = launcher{home: u.Home, blockMS: u.BlockMS}
+	seats := len(u.cast.Trainers) + len(u.cast.Evaluators)
+	u.launcher = launcher{home: u.Home, blockMS: u.BlockMS, threads: max(1, u.Machine.Cores/max(1, seats))}
 	if u.launcher.programs, err = findPrograms(); err != nil {
 		return err
 	}
