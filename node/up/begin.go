@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/crescendo-network/crescendo/blob"
@@ -155,15 +154,14 @@ func (u *run) startSeats() error {
 // packOnce begins to pack the corpus and returns a function that waits for
 // it. A ledger that already names a corpus is believed: its blobs exist.
 func (u *run) packOnce() func(context.Context) (actor.Corpus, error) {
-	packed := sync.OnceValues(u.pack)
 	if u.Actors && !u.resumed {
-		go packed() // while the ledger starts
+		go u.packed() // while the ledger starts
 	}
 	return func(ctx context.Context) (actor.Corpus, error) {
 		if c, ok, err := u.namedCorpus(ctx); ok || err != nil {
 			return c, err
 		}
-		p, err := packed()
+		p, err := u.packed()
 		if err != nil {
 			return actor.Corpus{}, err
 		}

@@ -38,6 +38,18 @@ func (u *run) writeRunFile() {
 	}
 }
 
+// sayNothingRuns leaves a run.json that sends nobody to a port that somebody
+// else may have by then.
+func (u *run) sayNothingRuns() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	p := u.programme()
+	p.LedgerRPC, p.Blobs, p.Relay = "", "", ""
+	if err := u.Home.WriteJSON("run.json", RunFile{Programme: p, Processes: []supervise.Entry{}}); err != nil {
+		u.log.Warn("write run.json", "error", err)
+	}
+}
+
 // noticeVaults rewrites run.json when a vault has come or gone; relays start
 // vaults, so the supervisor does not hear of it.
 func (u *run) noticeVaults() {

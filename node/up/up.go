@@ -77,6 +77,7 @@ type run struct {
 	ledger   ledger.Ledger
 	blobs    blob.Store
 	corpus   func(context.Context) (actor.Corpus, error)
+	packed   func() (actor.Corpus, error) // packs once, into staged
 	staged   packing
 	anchor   anchor
 
@@ -144,6 +145,14 @@ func (u *run) prepare() error {
 			return fmt.Errorf("prepare home: %w", err)
 		}
 	}
+	u.packed = sync.OnceValues(u.pack)
+	if !u.resumed && u.Actors && u.CorpusDir != "" {
+		// Text of somebody's own may be unusable: find out before there is a
+		// ledger and anybody has paid for anything.
+		if _, err := u.packed(); err != nil {
+			return err
+		}
+	}
 	if !u.resumed {
 		return u.initLedger()
 	}
@@ -176,6 +185,7 @@ func (u *run) play(ctx context.Context) (*report.Programme, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer u.sayNothingRuns()
 	defer u.sup.Stop()
 	if err := u.startBase(ctx); err != nil {
 		return nil, err

@@ -28,9 +28,15 @@ import (
 	"github.com/crescendo-network/crescendo/training/outer"
 )
 
-// attempts is how often the last steps are tried, each time at half the
-// learning rate, until they do not raise the held-out loss.
-const attempts = 3
+// The last steps warm the model up again, to reheat times the learning rate that
+// training ended with, and let it cool down: at the rate of the end alone the
+// sealed model would answer as the public checkpoint does. They are tried
+// attempts times, each time at half the rate, until they do not raise the
+// held-out loss.
+const (
+	reheat   = 4
+	attempts = 4
+)
 
 const maxCheckpoint = 64 << 30
 
@@ -180,7 +186,7 @@ func (j *job) finish(ctx context.Context) (before, after crescendo.MicroNats, er
 	if before, err = j.loss(); err != nil {
 		return 0, 0, err
 	}
-	rate := float32(1)
+	rate := float32(reheat)
 	for range attempts {
 		if err := j.train(ctx, rate); err != nil {
 			return 0, 0, err
@@ -207,8 +213,6 @@ func (j *job) train(ctx context.Context, rate float32) error {
 	if err != nil {
 		return err
 	}
-	o := j.plan.Optimizer
-	o.LR, o.MatrixLR = o.LR*rate, o.MatrixLR*rate
 	first := int(j.plan.Rounds * j.plan.Steps)
 	steps := int(j.spec.Rungs[j.rung-1].Sealing.FinalSteps)
 	var batch []int32
@@ -219,6 +223,8 @@ func (j *job) train(ctx context.Context, rate float32) error {
 				return err
 			}
 		}
+		o, cool := j.plan.Optimizer, rate*float32(steps-s)/float32(steps)
+		o.LR, o.MatrixLR = o.LR*cool, o.MatrixLR*cool
 		if _, err := j.model.Step(batch, int(j.plan.Sequences), j.plan.Shape.Context, o, first+s); err != nil {
 			return fmt.Errorf("step %d: %w", s+1, err)
 		}
