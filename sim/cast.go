@@ -17,6 +17,7 @@ type cast struct {
 	keepers   []*keeper
 	clients   []*client
 	fails     crescendo.RungID // its raise misses the soft cap; zero: none does
+	ending    bool             // all is done; it is time to take out what is due
 
 	cheated map[deed]bool
 	made    map[crescendo.Hash]made // payloads: what they are worth
@@ -182,6 +183,14 @@ func (c *cast) closing(w *world) bool {
 	return true
 }
 
+// plans lists how many sessions each client still wants.
+func (c *cast) plans() (out []int) {
+	for _, x := range c.clients {
+		out = append(out, x.plans)
+	}
+	return out
+}
+
 // served reports whether anything is on sale.
 func (c *cast) served(w *world) bool {
 	first := w.chain.rungs[0].state.Stage
@@ -191,35 +200,38 @@ func (c *cast) served(w *world) bool {
 // finished reports whether everybody has what it is due and nothing more will
 // happen.
 func (w *world) finished() bool {
-	if !w.cast.closing(w) || w.height()%8 != 0 {
-		return false
-	}
+	w.cast.ending = w.cast.ending || w.cast.closing(w)
+	return w.cast.ending && w.height()%8 == 0 && w.pending() == ""
+}
+
+// pending names something that is still due to somebody.
+func (w *world) pending() string {
 	for _, c := range w.cast.clients {
 		for _, id := range w.chain.opened[c.self.name] {
 			s, err := inference.Sessions.Get(w.chain.store, id)
 			if err != nil || !s.Closed && !c.keeps {
-				return false
+				return fmt.Sprintf("session %d of %s: %+v %v", id, c.self.name, s, err)
 			}
 		}
 	}
 	for _, o := range w.cast.operators {
 		if len(o.receipts) > 0 {
-			return false
+			return fmt.Sprintf("%s has receipts of %d sessions", o.self.name, len(o.receipts))
 		}
 	}
 	for i := range w.chain.rungs {
 		v := &w.chain.rungs[i]
 		if v.state.Stage == program.StageRefunding && v.raise.Held() > 0 {
-			return false
+			return fmt.Sprintf("rung %d has refunds for %d", v.id, v.raise.Held())
 		}
 		if v.state.Stage != program.StageServing && v.state.Stage != program.StageOpened {
 			continue
 		}
 		for _, a := range w.actors {
-			if w.claimable(a, v.id) > 0 {
-				return false
+			if due := w.claimable(a, v.id); due > 0 {
+				return fmt.Sprintf("rung %d owes %s %d", v.id, a.name, due)
 			}
 		}
 	}
-	return true
+	return ""
 }

@@ -250,11 +250,11 @@ func (h *history) refused(w *world, tx *transaction, err error) {
 }
 
 // overtaken lists what an honest actor may ask for in vain, because the world
-// went on while the message was on its way: a new attempt has another panel, a
-// seat was lost, the vault has asked for its key again.
+// went on while the message was on its way: a new attempt has another panel and
+// other commitments, a seat was lost, the vault has asked for its key again.
 func overtaken(tx *transaction) bool {
 	switch tx.purpose.kind {
-	case "attest", "vote", "join", "commit", "hand":
+	case "attest", "vote", "join", "commit", "reveal", "open", "hand":
 		return true
 	}
 	return false

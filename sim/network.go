@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/training"
 )
 
 // actor is somebody with an account: a process that can crash, and a place in
@@ -48,6 +49,8 @@ type transaction struct {
 	epoch   uint32
 	purpose purpose
 	message crescendo.Message
+	attempt uint32 // at the round it is about, and the phase, when it was sent
+	phase   training.Phase
 }
 
 const never = crescendo.Height(math.MaxInt64)
@@ -63,7 +66,12 @@ func (w *world) send(a *actor, p purpose, m crescendo.Message) {
 	}
 	a.sent[p] = w.height() + crescendo.Height(w.between(4, 9))
 	w.chain.ids++
-	w.transmit(&transaction{id: w.chain.ids, from: a, epoch: a.epoch, purpose: p, message: m})
+	tx := &transaction{id: w.chain.ids, from: a, epoch: a.epoch, purpose: p, message: m}
+	if p.rung != 0 {
+		run := w.chain.rungs[p.rung-1].run
+		tx.attempt, tx.phase = run.Attempt, run.Phase
+	}
+	w.transmit(tx)
 }
 
 // transmit carries a transaction to the ledger, or loses it, or carries it
@@ -82,6 +90,10 @@ func (w *world) transmit(tx *transaction) {
 	if copies == 0 || tx.from.cut && w.one(2) {
 		w.report.Lost++
 		w.note("lost %d %s %s", tx.id, tx.from.name, tx.purpose.kind)
+		return
+	}
+	if w.sky.storm && tx.purpose.round != 0 && w.one(6) {
+		w.sky.held = append(w.sky.held, tx)
 		return
 	}
 	if tx.from.cut {
@@ -124,7 +136,9 @@ func (w *world) answer(tx *transaction, err error) {
 		if a.down || a.cut || a.epoch != tx.epoch {
 			return
 		}
-		if err == nil || crescendo.CodeOf(err) == crescendo.CodeDuplicate {
+		// A duplicate has been done already, but for receipts: of those, the first
+		// may be settled and the rest not.
+		if err == nil || crescendo.CodeOf(err) == crescendo.CodeDuplicate && tx.purpose.kind != "settle" {
 			a.sent[tx.purpose] = never
 			return
 		}
@@ -140,4 +154,23 @@ func (w *world) later(a *actor, after int64, name string, do func()) {
 			do()
 		}
 	})
+}
+
+// deliverHeld is the worst a network can do with a delay: it keeps a message
+// about a round until another attempt at the round has come to the same phase.
+func (w *world) deliverHeld() {
+	kept := w.sky.held[:0]
+	for _, tx := range w.sky.held {
+		run := w.chain.rungs[tx.purpose.rung-1].run
+		switch {
+		case run.Round > tx.purpose.round || run.Phase >= training.Auditing:
+			w.report.Lost++
+		case run.Attempt > tx.attempt && run.Phase == tx.phase:
+			w.report.Stale++
+			w.schedule(int64(w.between(1, 4)), "stale", tx.from, func() { w.chain.mempool = append(w.chain.mempool, tx) })
+		default:
+			kept = append(kept, tx)
+		}
+	}
+	w.sky.held = kept
 }

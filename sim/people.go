@@ -98,7 +98,7 @@ func (k *keeper) wake(w *world, a *actor) {
 		w.send(a, purpose{kind: "keeper"}, &sealing.MsgRegisterKeeper{Sender: a.name, SealKey: []byte(a.name)})
 		return
 	}
-	for _, q := range w.chain.asked[max(0, len(w.chain.asked)-8):] {
+	for _, q := range w.chain.asked[max(0, len(w.chain.asked)-64):] {
 		now, err := optional(sealing.Requests.Get(w.chain.store, uint32(q.rung), q.vault[:]))
 		answered := slices.ContainsFunc(now.Shares, func(s sealing.Share) bool { return s.Keeper == a.name })
 		if err == nil && now.Nonce == q.nonce && !answered {
@@ -161,8 +161,7 @@ func (f *funder) refund(w *world, v *rung) {
 // claimSometimes takes what a rung owes an account, at odd moments; half of
 // the time it reinvests, if a rung is raising.
 func (w *world) claimSometimes(a *actor) {
-	closing := w.cast.closing(w)
-	if !closing && !w.one(40) || closing && !w.one(3) {
+	if !w.cast.ending && !w.one(40) || w.cast.ending && !w.one(3) {
 		return
 	}
 	raising := crescendo.RungID(0)

@@ -14,6 +14,7 @@ var (
 	seeds    = flag.Uint64("seeds", 5, "how many seeds to play")
 	from     = flag.Uint64("from", 1, "the first seed to play")
 	trainers = flag.Int("trainers", 0, "how many trainers; 0: drawn from the seed")
+	calm     = flag.Bool("calm", false, "no faults and no cheats")
 	logTo    = flag.String("log", "", "write every event of the run to this file")
 )
 
@@ -37,8 +38,8 @@ func TestProgramme(t *testing.T) {
 			}
 			continue
 		}
-		t.Logf("seed %d: %d blocks, %d events, %d trainers (%d cheats: %d of them expelled), %d rounds, %d void, %d slashed, %d crashes, %d cuts, stages %v, trace %s",
-			r.Seed, r.Blocks, r.Events, r.Trainers, r.Cheaters, r.Expelled, r.Rounds, r.Voids, r.Slashed, r.Crashes, r.Cuts, r.Stages, r.Trace.Short())
+		t.Logf("seed %d: %d blocks, %d events, %d trainers (%d cheats: %d of them expelled), %d rounds, %d void, %d stale, %d slashed, %d crashes, %d cuts, stages %v, trace %s",
+			r.Seed, r.Blocks, r.Events, r.Trainers, r.Cheaters, r.Expelled, r.Rounds, r.Voids, r.Stale, r.Slashed, r.Crashes, r.Cuts, r.Stages, r.Trace.Short())
 	}
 	took := time.Since(began)
 	t.Logf("%d seeds, %d blocks, %d events in %s: %.0f events a second", last-first+1, blocks, events, took.Round(time.Millisecond), float64(events)/took.Seconds())
@@ -46,7 +47,7 @@ func TestProgramme(t *testing.T) {
 
 func play(t *testing.T, seed uint64) (sim.Report, error) {
 	t.Helper()
-	c := sim.Config{Seed: seed, Trainers: *trainers}
+	c := sim.Config{Seed: seed, Trainers: *trainers, Calm: *calm}
 	if *logTo != "" {
 		f, err := os.Create(*logTo)
 		if err != nil {

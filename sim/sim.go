@@ -28,7 +28,7 @@ import (
 type Config struct {
 	Seed     uint64
 	Trainers int       // 4 to 400
-	MaxBlock int       // give up after so many; zero: 20,000
+	MaxBlock int       // give up after so many; zero: 6,000
 	Calm     bool      // no faults and no cheaters at all
 	Log      io.Writer // every event on a line; nil: none
 }
@@ -42,6 +42,7 @@ type Report struct {
 	Refused  uint64
 	Doubled  uint64 // copies of a message that arrived again
 	Lost     uint64 // messages the network dropped
+	Stale    uint64 // messages that came in the attempt after the one they were for
 	Crashes  uint64
 	Cuts     uint64
 	Rounds   int
@@ -67,24 +68,32 @@ type Share struct {
 // A Violation is an invariant that broke, or an actor that never got what it
 // is due. Error begins with the command that plays it again.
 type Violation struct {
-	Seed   uint64
+	Config Config
 	Height crescendo.Height
 	Text   string
 }
 
 // Error implements error.
 func (v *Violation) Error() string {
-	return fmt.Sprintf("seed %d, block %d: %s\n  again: go test ./sim -run TestProgramme -seed=%d", v.Seed, v.Height, v.Text, v.Seed)
+	again := fmt.Sprintf("go test ./sim -run TestProgramme -seed=%d", v.Config.Seed)
+	if v.Config.Trainers != 0 {
+		again += fmt.Sprintf(" -trainers=%d", v.Config.Trainers)
+	}
+	if v.Config.Calm {
+		again += " -calm"
+	}
+	return fmt.Sprintf("block %d: %s\n  again: %s", v.Height, v.Text, again)
 }
 
 // blockTicks is the virtual time between two blocks.
 const blockTicks = 10
 
-const defaultMaxBlock = 20_000
+const defaultMaxBlock = 6000
 
 // world is the state of one run.
 type world struct {
 	Config
+	asked  Config // as the caller gave it
 	rng    *rand.Rand
 	queue  queue
 	now    int64 // ticks
@@ -109,7 +118,7 @@ func Run(c Config) (Report, error) {
 	if c.MaxBlock == 0 {
 		c.MaxBlock = defaultMaxBlock
 	}
-	w := &world{Config: c, rng: rand.New(rand.NewPCG(c.Seed, 0x637265736365)), hasher: blake3.New(32, nil)}
+	w := &world{Config: c, asked: c, rng: rand.New(rand.NewPCG(c.Seed, 0x637265736365)), hasher: blake3.New(32, nil)}
 	w.report.Seed = c.Seed
 	if err := w.setUp(); err != nil {
 		return w.report, err
@@ -133,7 +142,7 @@ func Run(c Config) (Report, error) {
 // fail notes the first thing that broke; the run ends with it.
 func (w *world) fail(format string, args ...any) {
 	if w.broken == nil {
-		v := &Violation{Seed: w.Seed, Text: fmt.Sprintf(format, args...)}
+		v := &Violation{Config: w.asked, Text: fmt.Sprintf(format, args...)}
 		if w.chain != nil {
 			v.Height = w.chain.env.Height
 		}
@@ -193,7 +202,7 @@ func (w *world) block() {
 		w.checkEnd()
 		w.over = true
 	case w.report.Blocks >= w.MaxBlock:
-		w.fail("the programme has not ended after %d blocks: %s", w.report.Blocks, w.chain.situation())
+		w.fail("the programme has not ended after %d blocks (pending: %s; plans %v): %s", w.report.Blocks, w.pending(), w.cast.plans(), w.chain.situation())
 	default:
 		w.schedule(blockTicks, "block", nil, w.block)
 	}

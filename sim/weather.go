@@ -1,6 +1,10 @@
 package sim
 
-import "github.com/crescendo-network/crescendo"
+import (
+	"strings"
+
+	"github.com/crescendo-network/crescendo"
+)
 
 // weather decides which faults happen. Storms come and go until the last one;
 // after it everything works, and everybody must get what it is due.
@@ -10,11 +14,13 @@ type weather struct {
 	last   crescendo.Height // no faults from here on
 	fault  crescendo.Height // when a fault last touched anything
 	settle bool             // everything has been put right after the last storm
+	held   []*transaction   // kept for a later attempt at their round
 }
 
 // weather is called before every block.
 func (w *world) weather() {
 	h := w.height()
+	w.deliverHeld()
 	if h >= w.sky.last {
 		w.clear()
 		return
@@ -76,13 +82,18 @@ func (w *world) restart(a *actor) {
 	}
 }
 
-// partition cuts a random part of all actors off.
+// partition cuts a random part of all actors off; now and then most of one
+// kind, as when they share a provider.
 func (w *world) partition() {
 	share := w.between(3, 12) // one in so many
+	kind := ""
+	if w.one(2) {
+		share, kind = 2, []string{"evaluator", "trainer"}[w.rng.IntN(2)]
+	}
 	span := int64(w.between(5, 40) * blockTicks)
 	w.report.Cuts++
 	for _, a := range w.actors {
-		if a.cut || !w.one(share) {
+		if a.cut || !strings.HasPrefix(string(a.name), kind) || !w.one(share) {
 			continue
 		}
 		a.cut, a.hurt, a.healed = true, w.height(), w.now+span
