@@ -57,6 +57,7 @@ func TestHostileInputs(t *testing.T) {
 	})
 	t.Run("BlocksVerify", func(t *testing.T) { blocksVerify(t, l) })
 	t.Run("LightAgreesWithComet", func(t *testing.T) { lightAgreesWithComet(t, n, l) })
+	t.Run("ReplayedTransaction", func(t *testing.T) { replayedTransaction(t, n, l) })
 	t.Run("TwoClientsOneKey", func(t *testing.T) { twoClientsOneKey(t, l, dial(t, n)) })
 	t.Run("ReplayRemote", func(t *testing.T) { replayRemote(t, n, l) })
 	t.Run("StandardAPIs", func(t *testing.T) { standardAPIs(t, n) })
@@ -91,6 +92,28 @@ func malformedTransactions(t *testing.T, n *app.Node, l *client.Client) {
 		}
 	}
 	submit(t, l, person(0), contribute(0, 1))
+}
+
+// replayedTransaction sends the bytes of an included transaction once more.
+func replayedTransaction(t *testing.T, n *app.Node, l *client.Client) {
+	result, err := l.Submit(context.Background(), person(0), contribute(0, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := decodeBlock(t, read(t, l, result.Height))
+	before, err := l.Balance(context.Background(), person(0).Account())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tx := range block.Txs {
+		if code, log := broadcast(t, n, tx); code == 0 {
+			t.Errorf("accepted again: %s", log)
+		}
+	}
+	submit(t, l, person(1), contribute(1, 1)) // a block later
+	if after, err := l.Balance(context.Background(), person(0).Account()); err != nil || after != before {
+		t.Errorf("the balance went from %d to %d (%v)", before, after, err)
+	}
 }
 
 // nonCanonical is the draft with a message that says its rung in two bytes

@@ -51,6 +51,7 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		{"NextDeliversEveryBlock", s.nextDeliversEveryBlock},
 		{"NextWaits", s.nextWaits},
 		{"CancelledContext", s.cancelledContext},
+		{"NothingIsSpentTwice", s.nothingIsSpentTwice},
 		{"MoneyIsConserved", s.moneyIsConserved},
 	} {
 		if !t.Run(test.name, func(t *testing.T) { test.run(ctx, t) }) && test.name == "OrganiserOpensRaise" {

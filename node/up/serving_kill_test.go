@@ -107,7 +107,7 @@ func (s *served) killServing(got *tally) (kills int) {
 		pid := 0
 		s.until(role+" runs", time.Minute, func() bool { pid = s.pid(role); return pid != 0 })
 		<-got.began
-		time.Sleep(time.Duration(rng.IntN(80)) * time.Millisecond)
+		time.Sleep(time.Duration(rng.IntN(30)) * time.Millisecond)
 		s.must(syscall.Kill(pid, syscall.SIGKILL))
 		kills++
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/crescendo-network/crescendo/inference"
 	"github.com/crescendo-network/crescendo/internal/kv"
 	"github.com/crescendo-network/crescendo/ledger"
+	"github.com/crescendo-network/crescendo/ledger/wire"
 	"github.com/crescendo-network/crescendo/node"
 	"github.com/crescendo-network/crescendo/node/home"
 	"github.com/crescendo-network/crescendo/node/up"
@@ -120,13 +121,17 @@ func (s *served) until(what string, limit time.Duration, ok func() bool) {
 	}
 }
 
-// startProxy runs a client's proxy that pays from a funder's account. Its home
-// is elsewhere: what stands there is the client's own business.
+// startProxy runs the proxy of a new client, whom a funder has given money. Its
+// home is elsewhere: what stands there is the client's own business.
 func (s *served) startProxy(escrow string) {
 	s.t.Helper()
-	dir, key := s.t.TempDir(), s.home.Key("funder-1")
-	var err error
-	s.client, err = node.LoadKey(key)
+	dir := s.t.TempDir()
+	key := filepath.Join(dir, "client.key")
+	funder, err := node.LoadKey(s.home.Key("funder-1"))
+	s.must(err)
+	s.client, err = node.NewKey(key)
+	s.must(err)
+	_, err = s.conn.Ledger.Submit(s.t.Context(), funder, wire.Send("udemo", funder.Account(), s.client.Account(), 8_000_000_000))
 	s.must(err)
 	ready := filepath.Join(dir, "ready")
 	s.proxy = exec.Command(filepath.Join(s.bin, "crescendo"), "inference", "proxy", s.conn.Archive, "--key", key, "--home", dir,
