@@ -64,3 +64,8 @@ clean-home:
 .PHONY: kill-test
 kill-test: build
 	CRESCENDO_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 30m -v -run Killed ./node/up
+
+# Walks through docs/tutorial.md with real processes.
+.PHONY: tutorial-test
+tutorial-test: build
+	CRESCENDO_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 15m -v -run Tutorial ./cmd/crescendo

@@ -5,8 +5,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/crescendo-network/crescendo/node/home"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -16,6 +18,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"crescendo": func() { os.Exit(run()) },
 		"status":    status,
+		"await":     await,
 		"holdlock":  holdLock,
 		"holdport":  holdPort,
 	})
@@ -31,6 +34,21 @@ func status() {
 		println("status", got)
 		os.Exit(1)
 	}
+}
+
+// await runs a command again and again until its output matches the pattern
+// named first.
+func await() {
+	pattern := regexp.MustCompile(os.Args[1])
+	var out []byte
+	for end := time.Now().Add(4 * time.Minute); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+		out, _ = exec.Command(os.Args[2], os.Args[3:]...).CombinedOutput()
+		if pattern.Match(out) {
+			return
+		}
+	}
+	os.Stderr.Write(out)
+	os.Exit(1)
 }
 
 // holdLock owns the home named by its argument while it runs the command that
@@ -73,18 +91,30 @@ func runRest(args []string) {
 	}
 }
 
-func TestScript(t *testing.T) {
+func TestScript(t *testing.T) { play(t, "testdata") }
+
+// TestTutorial walks through docs/tutorial.md with real processes. It takes a
+// minute or two, so it runs only where CRESCENDO_BIN names the directory of
+// the three programs: make tutorial-test.
+func TestTutorial(t *testing.T) {
+	if os.Getenv("CRESCENDO_BIN") == "" {
+		t.Skip("CRESCENDO_BIN is not set")
+	}
+	play(t, "testdata/tutorial")
+}
+
+func play(t *testing.T, dir string) {
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata",
+		Dir: dir,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PROGRAMS", filepath.Join(root, "programs"))
 			e.Setenv("CRESCENDO_HOME", filepath.Join(e.WorkDir, "home"))
 			e.Setenv("HOME", e.WorkDir)
-			e.Setenv("NO_COLOR", "1")
+			e.Setenv("BIN", os.Getenv("CRESCENDO_BIN"))
 			return nil
 		},
 	})
