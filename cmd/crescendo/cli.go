@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/ledger"
 	"github.com/spf13/cobra"
 )
 
@@ -79,8 +80,14 @@ func hintOf(err error) string {
 		return usage.hint
 	case errors.As(err, &rule) && rule.Hint != "":
 		return rule.Hint
+	case errors.Is(err, ledger.ErrWrongChain):
+		return "the address belongs to another programme, or --chain-id is wrong"
+	case errors.Is(err, ledger.ErrProof):
+		return "do not trust this node; try another, or start from another trusted block"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "is it running? start a programme with: crescendo up"
+	case errors.Is(err, ledger.ErrWrongChain):
+		return "the archive tells of another chain than the ledger it names: check the address, and the chain id that you expect"
 	case errors.Is(err, syscall.ENOSPC):
 		return "free space on the disk, or choose another directory with --home"
 	case errors.Is(err, context.DeadlineExceeded):

@@ -106,6 +106,9 @@ func (u *run) advance(ctx context.Context, summary *report.Programme) (bool, err
 			return false, err
 		}
 		summary.Rungs = append(summary.Rungs, r)
+		if r.Stage == program.StageRefunding.String() {
+			break // no higher rung can open any more
+		}
 	}
 	if !u.Exit {
 		return true, nil

@@ -116,6 +116,9 @@ func (u *run) prepare() error {
 		return err
 	}
 	u.log = slog.New(slog.NewJSONHandler(logFile, nil))
+	if err := checkText(u.CorpusDir); err != nil {
+		return err
+	}
 	if u.net, u.resumed, err = loadNetwork(u.Home, u.Spec, u.Demo, u.Seed); err != nil {
 		return err
 	}
@@ -158,6 +161,23 @@ func (u *run) prepare() error {
 	}
 	u.Say("resuming %s in %s", u.net.ChainID, u.Home.Dir)
 	return nil
+}
+
+// checkText finds a directory of text that cannot be read before anything is
+// started.
+func checkText(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	entries, err := os.ReadDir(dir)
+	if err == nil && len(entries) > 0 {
+		return nil
+	}
+	if err == nil {
+		err = errors.New("it is empty")
+	}
+	return crescendo.Errorf(crescendo.CodeInvalid, "read corpus %s: %v", dir, err).
+		WithHint("give a directory with text, Markdown, source or JSONL files with --corpus")
 }
 
 func (u *run) openLog() (*os.File, error) {
