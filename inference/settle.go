@@ -185,5 +185,6 @@ func checkCharge(session Session, previous, r Receipt) error {
 }
 
 func refuse(code crescendo.Code, r Receipt, format string, args ...any) *crescendo.Error {
-	return crescendo.Errorf(code, "settle receipt %d of session %d: %s", r.Sequence, r.Session, fmt.Sprintf(format, args...))
+	return crescendo.Errorf(code, "settle receipt %d of session %d: %s", r.Sequence, r.Session, fmt.Sprintf(format, args...)).
+		WithHint("only the session's vault makes receipts: settle the ones that its relay keeps, in their order")
 }

@@ -66,6 +66,14 @@ func ErrorLog(e *crescendo.Error) string {
 	return e.Text + hintMark + e.Hint
 }
 
+// sdkHints are the remedies for refusals of the Cosmos SDK itself, by code.
+var sdkHints = map[uint32]string{
+	2: "the bytes are no transaction of this ledger: sign the message with `crescendo`",
+	4: "it was signed with another key, for another chain, or has been included already",
+	5: "the account holds less than that: `crescendo wallet show` says how much",
+	9: "an account exists once it has received money",
+}
+
 // executePrefix is what the SDK puts before the text of a failed message.
 var executePrefix = regexp.MustCompile(`^failed to execute message; message index: \d+: `)
 
@@ -79,8 +87,8 @@ func ParseError(codespace string, code uint32, log string) *crescendo.Error {
 		e.Code = codes[code]
 	case codespace == SDKCodespace && sdkCodes[code] != "":
 		e.Code = sdkCodes[code]
-		if code == 9 && e.Hint == "" {
-			e.Hint = "an account exists once it has received money"
+		if e.Hint == "" {
+			e.Hint = sdkHints[code]
 		}
 	}
 	return e
