@@ -4,6 +4,7 @@ package machine
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -74,6 +75,22 @@ func Disk(dir string) (uint64, error) {
 		return 0, fmt.Errorf("ask for free space of %s: %w", dir, err)
 	}
 	return st.Bavail * uint64(st.Bsize), nil
+}
+
+// Parent is the process that started another, zero if there is no such
+// process.
+func Parent(pid int) int {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	// The name before ")" may hold spaces; state and parent follow it.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) < 2 {
+		return 0
+	}
+	parent, _ := strconv.Atoi(fields[1])
+	return parent
 }
 
 // Landlock is the version of the kernel's Landlock interface, zero for none.

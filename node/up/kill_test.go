@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/crescendo-network/crescendo/node/home"
+	"github.com/crescendo-network/crescendo/node/machine"
 	"github.com/crescendo-network/crescendo/node/report"
 )
 
@@ -84,7 +85,7 @@ func (k *killer) play(limit time.Duration) report.Programme {
 		}
 		done := make(chan error, 1)
 		go func() { done <- cmd.Wait() }()
-		again, err := k.disturb(done, end)
+		again, err := k.disturb(done, cmd.Process.Pid, end)
 		if again {
 			continue
 		}
@@ -103,7 +104,7 @@ func (k *killer) play(limit time.Duration) report.Programme {
 
 // disturb kills processes until `up` ends; again says that it was killed
 // itself.
-func (k *killer) disturb(done chan error, end time.Time) (again bool, err error) {
+func (k *killer) disturb(done chan error, up int, end time.Time) (again bool, err error) {
 	for {
 		select {
 		case err := <-done:
@@ -124,7 +125,7 @@ func (k *killer) disturb(done chan error, end time.Time) (again bool, err error)
 		}
 		for _, i := range k.rng.Perm(len(run.Processes)) {
 			p := run.Processes[i]
-			if p.Role != role || syscall.Kill(p.PID, syscall.SIGKILL) != nil {
+			if p.Role != role || !descends(p.PID, up) || syscall.Kill(p.PID, syscall.SIGKILL) != nil {
 				continue
 			}
 			k.killed[role]++
@@ -135,4 +136,15 @@ func (k *killer) disturb(done chan error, end time.Time) (again bool, err error)
 			break
 		}
 	}
+}
+
+// descends keeps the test from killing strangers: run.json may be a moment
+// old.
+func descends(pid, ancestor int) bool {
+	for ; pid > 1; pid = machine.Parent(pid) {
+		if pid == ancestor {
+			return true
+		}
+	}
+	return false
 }

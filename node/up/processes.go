@@ -5,8 +5,6 @@ import (
 	"net"
 	"os"
 	"strconv"
-	"strings"
-	"syscall"
 
 	"github.com/crescendo-network/crescendo/node/home"
 	"github.com/crescendo-network/crescendo/node/machine"
@@ -90,21 +88,6 @@ func (l launcher) archive(p archive.Programme) supervise.Process {
 			"--trust", fmt.Sprintf("%d:%s", p.Trust.Height, p.Trust.Hash), "--allow-uploads", "--ready-file", l.ready("archive")},
 		Env: []string{"GOGC=200"},
 	}
-}
-
-// vaults lists the processes that relays run: each writes its vault's number
-// beside its own files.
-func (u *run) vaults() []supervise.Entry {
-	var entries []supervise.Entry
-	data, err := os.ReadFile(u.Home.Path("seats", u.cast.Operator.Name, "vault.pid"))
-	if err != nil {
-		return nil
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
-	if err != nil || syscall.Kill(pid, 0) != nil {
-		return nil
-	}
-	return append(entries, supervise.Entry{Role: "vault", Name: "vault", PID: pid})
 }
 
 func (l launcher) trainer(p part) supervise.Process {

@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"os"
 	"slices"
+	"strconv"
+	"strings"
 
+	"github.com/crescendo-network/crescendo/node/machine"
 	"github.com/crescendo-network/crescendo/node/supervise"
 	"github.com/crescendo-network/crescendo/role/archive"
 )
@@ -48,6 +51,27 @@ func (u *run) sayNothingRuns() {
 	if err := u.Home.WriteJSON("run.json", RunFile{Programme: p, Processes: []supervise.Entry{}}); err != nil {
 		u.log.Warn("write run.json", "error", err)
 	}
+}
+
+// vaults lists the processes that relays run: each writes its vault's number
+// beside its own files. A number that is not a child of the relay is an old
+// one, which another process may have by now. It needs mu.
+func (u *run) vaults() []supervise.Entry {
+	data, err := os.ReadFile(u.Home.Path("seats", u.cast.Operator.Name, "vault.pid"))
+	if err != nil {
+		return nil
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	if err != nil || pid <= 0 {
+		return nil
+	}
+	parent := machine.Parent(pid)
+	for _, e := range u.entries {
+		if e.Role == "relay" && e.PID == parent {
+			return []supervise.Entry{{Role: "vault", Name: "vault", PID: pid}}
+		}
+	}
+	return nil
 }
 
 // noticeVaults rewrites run.json when a vault has come or gone; relays start

@@ -22,10 +22,10 @@ type tally struct {
 	began       chan struct{} // a request has begun just now
 }
 
-// TestServingOutlivesKills kills vault and relay at seeded moments while a
+// TestServingProcessesKilled kills vault and relay at seeded moments while a
 // client streams. Serving goes on, and what the ledger has settled in the end
 // is what the client got: no answer unpaid, none paid twice.
-func TestServingOutlivesKills(t *testing.T) {
+func TestServingProcessesKilled(t *testing.T) {
 	s := serve(t, "500000000")
 	const (
 		clients = 2
