@@ -30,7 +30,7 @@ func (m *MsgCommitVote) Check() error {
 	if m.Commitment.IsZero() {
 		return crescendo.Errorf(crescendo.CodeInvalid, "vote in rung %d round %d: empty commitment", m.Rung, m.Round)
 	}
-	return checkRound("vote", m.Rung, m.Round)
+	return checkAttempt("vote", m.Rung, m.Round, m.Attempt)
 }
 
 // Check implements crescendo.Message.
@@ -76,7 +76,15 @@ func (m *MsgReplay) Check() error {
 	if m.Trainer == "" {
 		return crescendo.Errorf(crescendo.CodeInvalid, "replay in rung %d round %d: no trainer named", m.Rung, m.Round)
 	}
-	return checkRound("replay", m.Rung, m.Round)
+	return checkAttempt("replay", m.Rung, m.Round, m.Attempt)
+}
+
+func checkAttempt(doing string, rung crescendo.RungID, round crescendo.Round, attempt uint32) error {
+	if attempt == 0 {
+		return crescendo.Errorf(crescendo.CodeInvalid, "%s in rung %d round %d: attempts are numbered from 1", doing, rung, round).
+			WithHint("say which attempt at the round it is for")
+	}
+	return checkRound(doing, rung, round)
 }
 
 func checkRound(doing string, rung crescendo.RungID, round crescendo.Round) error {

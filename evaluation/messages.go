@@ -35,6 +35,7 @@ type MsgCommitVote struct {
 	Rung       crescendo.RungID  `pb:"2"`
 	Round      crescendo.Round   `pb:"3"`
 	Commitment crescendo.Hash    `pb:"4"`
+	Attempt    uint32            `pb:"5"` // at the round that it is for, from 1
 }
 
 // MsgRevealVote opens a committed vote.
@@ -54,4 +55,5 @@ type MsgReplay struct {
 	Trainer crescendo.Account `pb:"4"`
 	End     crescendo.Hash    `pb:"5"` // state root the replay arrived at
 	Payload crescendo.Hash    `pb:"6"` // payload the replay arrived at
+	Attempt uint32            `pb:"7"` // at the round that was replayed, from 1
 }

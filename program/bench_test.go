@@ -48,7 +48,7 @@ func BenchmarkRound(b *testing.B) {
 			p.must(&r)
 		}
 		for _, e := range panel {
-			p.must(&training.MsgAttest{Sender: e, Rung: 1, Round: round, Trainers: trainers})
+			p.must(&training.MsgAttest{Sender: e, Rung: 1, Round: round, Attempt: p.run(1).Attempt, Trainers: trainers})
 		}
 		p.end()
 		for _, e := range panel {

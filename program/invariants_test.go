@@ -239,7 +239,7 @@ func (f *fate) attest(rung crescendo.RungID, by crescendo.Account) {
 			held = append(held, training.Account(w.Rest))
 		}
 	}
-	f.try(&training.MsgAttest{Sender: by, Rung: rung, Round: round, Trainers: held})
+	f.try(&training.MsgAttest{Sender: by, Rung: rung, Round: round, Attempt: f.run(rung).Attempt, Trainers: held})
 }
 
 func (f *fate) audit(rung crescendo.RungID) {

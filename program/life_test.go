@@ -150,7 +150,7 @@ func (p *player) round(rung crescendo.RungID) {
 		p.must(&r)
 	}
 	for _, e := range evaluators {
-		p.must(&training.MsgAttest{Sender: e, Rung: rung, Round: run.Round, Trainers: active})
+		p.must(&training.MsgAttest{Sender: e, Rung: rung, Round: run.Round, Attempt: run.Attempt, Trainers: active})
 	}
 	p.end()
 	for _, e := range evaluators {

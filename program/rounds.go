@@ -86,30 +86,34 @@ func (c *call) startTraining(m *training.MsgStart) error {
 }
 
 // openPhase refuses unless the named round is open and in the named phase.
-func (c *call) openPhase(id crescendo.RungID, round crescendo.Round, doing string, phase training.Phase) error {
+func (c *call) openPhase(id crescendo.RungID, round crescendo.Round, doing string, phase training.Phase) (training.Run, error) {
 	if _, err := c.at(id, doing, StageTraining); err != nil {
-		return err
+		return training.Run{}, err
 	}
 	run, err := training.Runs.Get(c.store, uint32(id))
 	if err != nil {
-		return err
+		return run, err
 	}
 	if run.Round != round || run.Phase != phase {
-		return crescendo.Errorf(crescendo.CodeWrongTime, "%s in rung %d: round %d is %s", doing, id, run.Round, run.Phase).
+		return run, crescendo.Errorf(crescendo.CodeWrongTime, "%s in rung %d: round %d is %s", doing, id, run.Round, run.Phase).
 			WithHint("follow the open round and its phase")
 	}
-	return nil
+	return run, nil
 }
 
 func (c *call) commitVote(m *evaluation.MsgCommitVote) error {
-	if err := c.openPhase(m.Rung, m.Round, "vote", training.Voting); err != nil {
+	run, err := c.openPhase(m.Rung, m.Round, "vote", training.Voting)
+	if err != nil {
 		return err
+	}
+	if run.Attempt != m.Attempt {
+		return training.WrongAttempt("vote", m.Rung, m.Round, m.Attempt, run.Attempt)
 	}
 	return c.join(evaluation.CommitVote(c.env, c.store, m))
 }
 
 func (c *call) openVote(m *evaluation.MsgRevealVote) error {
-	if err := c.openPhase(m.Rung, m.Round, "open vote", training.Unveiling); err != nil {
+	if _, err := c.openPhase(m.Rung, m.Round, "open vote", training.Unveiling); err != nil {
 		return err
 	}
 	payloads, err := training.Payloads(c.store, m.Rung)
@@ -127,6 +131,9 @@ func (c *call) replay(m *evaluation.MsgReplay) error {
 	w, err := training.Drawn(c.store, m.Rung, m.Round, m.Trainer)
 	if err != nil {
 		return err
+	}
+	if w.Attempt != m.Attempt {
+		return training.WrongAttempt("replay", m.Rung, m.Round, m.Attempt, w.Attempt)
 	}
 	out, verdict, err := evaluation.Report(c.env, c.store, m, evaluation.Window{Draw: w.Draw, DrawnAt: w.DrawnAt, End: w.End, Payload: w.Payload})
 	if err := c.join(out, err); err != nil {

@@ -100,7 +100,28 @@ func (s *stageplay) message(d *datadriven.TestData, who crescendo.Account) cresc
 	return s.sealed(d, who, rung)
 }
 
+// work makes the messages of training and evaluation. With the argument late
+// they were meant for the attempt before the open one.
 func (s *stageplay) work(d *datadriven.TestData, who crescendo.Account, rung crescendo.RungID) crescendo.Message {
+	m := s.workNow(d, who, rung)
+	if !d.HasArg("late") {
+		return m
+	}
+	switch m := m.(type) {
+	case *training.MsgCommit:
+		m.Attempt--
+	case *training.MsgAttest:
+		m.Attempt--
+	case *evaluation.MsgCommitVote:
+		m.Attempt--
+	case *evaluation.MsgReplay:
+		m.Attempt--
+		m.End = name("end", m.Trainer, m.Round, m.Attempt)
+	}
+	return m
+}
+
+func (s *stageplay) workNow(d *datadriven.TestData, who crescendo.Account, rung crescendo.RungID) crescendo.Message {
 	round := s.run(rung).Round
 	switch d.Cmd {
 	case "join":
@@ -119,7 +140,7 @@ func (s *stageplay) work(d *datadriven.TestData, who crescendo.Account, rung cre
 		}
 		return &r
 	case "attest":
-		return &training.MsgAttest{Sender: who, Rung: rung, Round: round, Trainers: accounts(d, "for")}
+		return &training.MsgAttest{Sender: who, Rung: rung, Round: round, Attempt: s.run(rung).Attempt, Trainers: accounts(d, "for")}
 	case "evaluator":
 		return &evaluation.MsgRegister{Sender: who, Name: string(who)}
 	case "vote":

@@ -109,7 +109,7 @@ func (w *world) commit(rung crescendo.RungID, who crescendo.Account) *training.M
 		r.Eager = spec.Rungs[rung-1].Training.Eager
 	}
 	w.reveals[who] = r
-	return &training.MsgCommit{Sender: who, Rung: rung, Round: run.Round, Commitment: training.Commitment(w.Env.ChainID, rung, run.Round, who, r)}
+	return &training.MsgCommit{Sender: who, Rung: rung, Round: run.Round, Attempt: run.Attempt, Commitment: training.Commitment(w.Env.ChainID, rung, run.Round, who, r)}
 }
 
 // before is the held-out loss of a round's base per target, in micro-nats.
@@ -139,7 +139,7 @@ func (w *world) commitVote(rung crescendo.RungID, who crescendo.Account, v evalu
 	round := w.run(rung).Round
 	m := evaluation.MsgRevealVote{Sender: who, Rung: rung, Round: round, Salt: name("salt", who, round), Vote: v}
 	w.votes[who] = m
-	return &evaluation.MsgCommitVote{Sender: who, Rung: rung, Round: round,
+	return &evaluation.MsgCommitVote{Sender: who, Rung: rung, Round: round, Attempt: w.run(rung).Attempt,
 		Commitment: evaluation.VoteCommitment(w.Env.ChainID, rung, round, who, m.Salt, v)}
 }
 
@@ -167,9 +167,9 @@ func (w *world) windows(rung crescendo.RungID) []window {
 func (w *world) report(rung crescendo.RungID, by crescendo.Account, x window, match bool) *evaluation.MsgReplay {
 	work, err := training.Works.Get(w.Store, uint32(rung), uint32(x.round), string(x.trainer))
 	if err != nil {
-		return &evaluation.MsgReplay{Sender: by, Rung: rung, Round: x.round, Trainer: x.trainer}
+		return &evaluation.MsgReplay{Sender: by, Rung: rung, Round: x.round, Attempt: 1, Trainer: x.trainer}
 	}
-	m := &evaluation.MsgReplay{Sender: by, Rung: rung, Round: x.round, Trainer: x.trainer, End: work.End, Payload: work.Payload}
+	m := &evaluation.MsgReplay{Sender: by, Rung: rung, Round: x.round, Attempt: work.Attempt, Trainer: x.trainer, End: work.End, Payload: work.Payload}
 	if !match {
 		m.End = name("other end", x.trainer, x.round)
 	}

@@ -75,12 +75,12 @@ func (e *evaluator) judge(w *world, v *rung) {
 		}
 		p.kind, p.about = "attest", v.last()
 		if n := len(v.shown); n > 0 && w.due(e.self, p) {
-			w.send(e.self, p, &training.MsgAttest{Sender: e.self.name, Rung: v.id, Round: v.run.Round, Trainers: slices.Clone(v.shown[max(0, n-training.MaxAttested):])})
+			w.send(e.self, p, &training.MsgAttest{Sender: e.self.name, Rung: v.id, Round: v.run.Round, Attempt: v.run.Attempt, Trainers: slices.Clone(v.shown[max(0, n-training.MaxAttested):])})
 		}
 	case training.Voting:
 		p.kind = "vote"
 		if w.due(e.self, p) && !(e.kind == lazy && w.one(2)) {
-			w.send(e.self, p, &evaluation.MsgCommitVote{Sender: e.self.name, Rung: v.id, Round: v.run.Round,
+			w.send(e.self, p, &evaluation.MsgCommitVote{Sender: e.self.name, Rung: v.id, Round: v.run.Round, Attempt: v.run.Attempt,
 				Commitment: evaluation.VoteCommitment(chainID, v.id, v.run.Round, e.self.name, e.salt(v), e.vote(w, v))})
 		}
 	case training.Unveiling:
@@ -203,7 +203,7 @@ func (e *evaluator) replay(w *world, v *rung) {
 
 // report is the outcome of a replay, or what the evaluator makes of it.
 func (e *evaluator) report(w *world, v *rung, x *window) *evaluation.MsgReplay {
-	m := &evaluation.MsgReplay{Sender: e.self.name, Rung: v.id, Round: x.round, Trainer: x.trainer, End: x.work.End, Payload: x.work.Payload}
+	m := &evaluation.MsgReplay{Sender: e.self.name, Rung: v.id, Round: x.round, Attempt: x.work.Attempt, Trainer: x.trainer, End: x.work.End, Payload: x.work.Payload}
 	end, payload := work(x.seed, x.work.Base, x.work.Start, x.trainer)
 	guilty := end != x.work.End || payload != x.work.Payload
 	switch {

@@ -103,7 +103,7 @@ func (t *trainer) commit(w *world, v *rung, m training.Member) {
 		if t.cheat == "copy" && w.one(40) { // pretends to have left after committing
 			w.send(t.self, purpose{kind: "leave", rung: v.id, round: v.run.Round}, &training.MsgLeave{Sender: t.self.name, Rung: v.id})
 		}
-		w.send(t.self, p, &training.MsgCommit{Sender: t.self.name, Rung: v.id, Round: v.run.Round,
+		w.send(t.self, p, &training.MsgCommit{Sender: t.self.name, Rung: v.id, Round: v.run.Round, Attempt: v.run.Attempt,
 			Commitment: training.Commitment(chainID, v.id, v.run.Round, t.self.name, l.reveal)})
 		return
 	}
@@ -123,7 +123,7 @@ func (t *trainer) commit(w *world, v *rung, m training.Member) {
 func (t *trainer) commitAtOnce(w *world, v *rung) {
 	if l := t.journal[v.id]; !t.self.cut && l.seed == v.run.Seed && v.run.Phase == training.Working {
 		w.send(t.self, purpose{kind: "commit", rung: v.id, round: v.run.Round, attempt: uint64(v.run.Attempt)},
-			&training.MsgCommit{Sender: t.self.name, Rung: v.id, Round: v.run.Round, Commitment: training.Commitment(chainID, v.id, v.run.Round, t.self.name, l.reveal)})
+			&training.MsgCommit{Sender: t.self.name, Rung: v.id, Round: v.run.Round, Attempt: v.run.Attempt, Commitment: training.Commitment(chainID, v.id, v.run.Round, t.self.name, l.reveal)})
 	}
 }
 

@@ -37,7 +37,7 @@ func (m *MsgCommit) Check() error {
 	if m.Commitment.IsZero() {
 		return crescendo.Errorf(crescendo.CodeInvalid, "commit in rung %d round %d: empty commitment", m.Rung, m.Round)
 	}
-	return checkRound("commit", m.Rung, m.Round)
+	return checkAttempt("commit", m.Rung, m.Round, m.Attempt)
 }
 
 // Check implements crescendo.Message.
@@ -58,7 +58,7 @@ func (m *MsgAttest) Check() error {
 	if len(m.Trainers) == 0 || len(m.Trainers) > MaxAttested {
 		return crescendo.Errorf(crescendo.CodeInvalid, "attest in rung %d round %d: %d trainers, want 1 to %d", m.Rung, m.Round, len(m.Trainers), MaxAttested)
 	}
-	return checkRound("attest", m.Rung, m.Round)
+	return checkAttempt("attest", m.Rung, m.Round, m.Attempt)
 }
 
 func checkRung(doing string, rung crescendo.RungID) error {
@@ -66,6 +66,14 @@ func checkRung(doing string, rung crescendo.RungID) error {
 		return crescendo.Errorf(crescendo.CodeInvalid, "%s: rungs are numbered from 1", doing)
 	}
 	return nil
+}
+
+func checkAttempt(doing string, rung crescendo.RungID, round crescendo.Round, attempt uint32) error {
+	if attempt == 0 {
+		return crescendo.Errorf(crescendo.CodeInvalid, "%s in rung %d round %d: attempts are numbered from 1", doing, rung, round).
+			WithHint("say which attempt at the round it is for")
+	}
+	return checkRound(doing, rung, round)
 }
 
 func checkRound(doing string, rung crescendo.RungID, round crescendo.Round) error {

@@ -34,6 +34,7 @@ type MsgCommit struct {
 	Rung       crescendo.RungID  `pb:"2"`
 	Round      crescendo.Round   `pb:"3"`
 	Commitment crescendo.Hash    `pb:"4"`
+	Attempt    uint32            `pb:"5"` // at the round that it is for, from 1
 }
 
 // MsgReveal opens a commitment. The payload and, when the window is drawn for
@@ -59,4 +60,5 @@ type MsgAttest struct {
 	Rung     crescendo.RungID    `pb:"2"`
 	Round    crescendo.Round     `pb:"3"`
 	Trainers []crescendo.Account `pb:"4"`
+	Attempt  uint32              `pb:"5"` // at the round that it is for, from 1
 }

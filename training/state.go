@@ -98,6 +98,7 @@ type Work struct {
 	DrawnAt    crescendo.Height    `pb:"20"` // when Run.Draw was drawn
 	Draw       crescendo.Hash      `pb:"21"` // the draw it was made in, if Drawn
 	Verified   bool                `pb:"22"` // a replay has confirmed the window
+	Attempt    uint32              `pb:"23"` // at the round
 }
 
 // Closed is the record of a closed round.

@@ -29,7 +29,7 @@ func Start(env crescendo.Env, s kv.Store, t Terms, m *MsgStart, purse, evaluator
 // Commit takes a trainer's commitment for the open round.
 func Commit(env crescendo.Env, s kv.Store, t Terms, m *MsgCommit) (crescendo.Outcome, error) {
 	var out crescendo.Outcome
-	run, err := atRound(s, t, "commit", m.Round, Working)
+	run, err := atAttempt(s, t, "commit", m.Round, m.Attempt, Working)
 	if err != nil {
 		return out, err
 	}
@@ -52,7 +52,7 @@ func Commit(env crescendo.Env, s kv.Store, t Terms, m *MsgCommit) (crescendo.Out
 	}
 	run.Committed++
 	out.Emit(crescendo.NewEvent("training.committed", t.Rung, "round", m.Round, "trainer", m.Sender, "commitment", m.Commitment))
-	if err := Works.Set(s, Work{Commitment: m.Commitment, Height: env.Height}, t.key(), uint32(m.Round), string(m.Sender)); err != nil {
+	if err := Works.Set(s, Work{Commitment: m.Commitment, Height: env.Height, Attempt: run.Attempt}, t.key(), uint32(m.Round), string(m.Sender)); err != nil {
 		return out, err
 	}
 	return out, Runs.Set(s, run, t.key())
@@ -112,7 +112,7 @@ func checkReveal(env crescendo.Env, t Terms, run Run, mem Member, w Work, m *Msg
 // caller has checked that the sender sits on the panel.
 func Attest(env crescendo.Env, s kv.Store, t Terms, m *MsgAttest) (crescendo.Outcome, error) {
 	var out crescendo.Outcome
-	run, err := atRound(s, t, "attest", m.Round, Revealing)
+	run, err := atAttempt(s, t, "attest", m.Round, m.Attempt, Revealing)
 	if err != nil {
 		return out, err
 	}
@@ -161,4 +161,20 @@ func atRound(r kv.Reader, t Terms, doing string, round crescendo.Round, phase Ph
 		return run, wrongTime(doing, t, run).WithHint("follow the open round and its phase")
 	}
 	return run, nil
+}
+
+// atAttempt is atRound for messages that hold for one attempt: one that was
+// long on its way must not count for the next.
+func atAttempt(r kv.Reader, t Terms, doing string, round crescendo.Round, attempt uint32, phase Phase) (Run, error) {
+	run, err := atRound(r, t, doing, round, phase)
+	if err == nil && run.Attempt != attempt {
+		err = WrongAttempt(doing, t.Rung, round, attempt, run.Attempt)
+	}
+	return run, err
+}
+
+// WrongAttempt refuses what was meant for another attempt at a round.
+func WrongAttempt(doing string, rung crescendo.RungID, round crescendo.Round, attempt, open uint32) error {
+	return crescendo.Errorf(crescendo.CodeWrongTime, "%s in rung %d round %d: it is for attempt %d, not %d", doing, rung, round, attempt, open).
+		WithHint("look at the round again: the attempt it was for is void")
 }

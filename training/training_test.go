@@ -137,7 +137,7 @@ func TestRevealRefuses(t *testing.T) {
 		r := good
 		c.change(&r)
 		for _, who := range []crescendo.Account{"ada", "bob", "cyd"} {
-			m := &MsgCommit{Sender: who, Rung: 1, Round: 1, Commitment: Commitment("chain", 1, 1, who, r)}
+			m := &MsgCommit{Sender: who, Rung: 1, Round: 1, Attempt: 1, Commitment: Commitment("chain", 1, 1, who, r)}
 			if _, err := Commit(env, s, terms, m); err != nil {
 				t.Fatal(err)
 			}

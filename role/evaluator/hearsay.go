@@ -17,6 +17,7 @@ import (
 // and to commit to a vote without showing it.
 type hearsay struct {
 	round      crescendo.Round
+	attempt    uint32
 	base, seed crescendo.Hash
 	works      []trainerWork
 }
@@ -52,7 +53,8 @@ func (p *panel) hear(ctx context.Context, b ledger.Block) {
 		}
 		switch e.Kind {
 		case "training.round-opened":
-			p.heard, draw = hearsay{round: crescendo.Round(round), base: hashOf(e, "base"), seed: hashOf(e, "seed")}, crescendo.Hash{}
+			attempt, _ := strconv.ParseUint(e.Get("attempt"), 10, 32) // zero, if it is no number, is refused
+			p.heard, draw = hearsay{round: crescendo.Round(round), attempt: uint32(attempt), base: hashOf(e, "base"), seed: hashOf(e, "seed")}, crescendo.Hash{}
 		case "training.round-void":
 			p.heard, draw = hearsay{}, crescendo.Hash{}
 		}
@@ -102,7 +104,7 @@ func (p *panel) heardOf(ctx context.Context, e crescendo.Event) {
 // attestAhead says which of the payloads heard of it holds. What it cannot say
 // now it says once the reveals are proved.
 func (p *panel) attestAhead(ctx context.Context) {
-	if err := p.attest(ctx, training.Run{Round: p.heard.round}, p.heard.works); err != nil && ctx.Err() == nil {
+	if err := p.attest(ctx, training.Run{Round: p.heard.round, Attempt: p.heard.attempt}, p.heard.works); err != nil && ctx.Err() == nil {
 		p.Log.Debug("attest ahead of the proof", "rung", p.rung, "round", p.heard.round, "reason", err)
 	}
 	for i := range p.heard.works {
@@ -117,7 +119,7 @@ func (p *panel) commitAhead(ctx context.Context, draw crescendo.Hash) error {
 		return nil
 	}
 	slices.SortFunc(p.heard.works, func(a, b trainerWork) int { return cmp.Compare(a.trainer, b.trainer) })
-	run := training.Run{Round: p.heard.round, Base: p.heard.base, Error: p.verdict.Vote.Error, Seed: p.heard.seed, Draw: draw}
+	run := training.Run{Round: p.heard.round, Attempt: p.heard.attempt, Base: p.heard.base, Error: p.verdict.Vote.Error, Seed: p.heard.seed, Draw: draw}
 	return p.commit(ctx, questionOf(run, p.heard.works))
 }
 

@@ -149,7 +149,7 @@ func (p *panel) payload(ctx context.Context, w training.Work) ([]byte, error) {
 // drawn that could not be replayed.
 func (p *panel) attest(ctx context.Context, run training.Run, list []trainerWork) error {
 	me := p.Signer.Account()
-	m := &training.MsgAttest{Sender: me, Rung: p.rung, Round: run.Round}
+	m := &training.MsgAttest{Sender: me, Rung: p.rung, Round: run.Round, Attempt: run.Attempt}
 	var missing error
 	for _, t := range list {
 		if !t.work.Revealed || slices.Contains(t.work.Holders, me) || len(m.Trainers) >= training.MaxAttested {
@@ -205,7 +205,7 @@ func (p *panel) commit(ctx context.Context, q question) error {
 	}
 	me := p.Signer.Account()
 	_, err = p.Ledger.Submit(ctx, p.Signer, &evaluation.MsgCommitVote{
-		Sender: me, Rung: p.rung, Round: q.round,
+		Sender: me, Rung: p.rung, Round: q.round, Attempt: q.attempt,
 		Commitment: evaluation.VoteCommitment(p.Ledger.ChainID(), p.rung, q.round, me, salt, p.verdict.Vote),
 	})
 	if err != nil {
@@ -251,13 +251,14 @@ func (p *panel) salt(q question) (crescendo.Hash, error) {
 // question is what a verdict depends on.
 type question struct {
 	round           crescendo.Round
+	attempt         uint32
 	base, aggregate crescendo.Hash // checkpoint and aggregator's error
 	seed, draw      crescendo.Hash
 	works           []trainerWork // available, in account order
 }
 
 func questionOf(run training.Run, list []trainerWork) question {
-	q := question{round: run.Round, base: run.Base, aggregate: run.Error, seed: run.Seed, draw: run.Draw}
+	q := question{round: run.Round, attempt: run.Attempt, base: run.Base, aggregate: run.Error, seed: run.Seed, draw: run.Draw}
 	for _, t := range list {
 		if t.work.Available {
 			q.works = append(q.works, t)

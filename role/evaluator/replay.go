@@ -265,7 +265,7 @@ func (r *replays) settle(ctx context.Context, w *window) error {
 	}
 	me := r.Signer.Account()
 	match := payload == w.work.Payload && root == w.work.End
-	_, err = r.Ledger.Submit(ctx, r.Signer, &evaluation.MsgReplay{Sender: me, Rung: r.rung, Round: w.round, Trainer: w.trainer, End: root, Payload: payload})
+	_, err = r.Ledger.Submit(ctx, r.Signer, &evaluation.MsgReplay{Sender: me, Rung: r.rung, Round: w.round, Attempt: w.work.Attempt, Trainer: w.trainer, End: root, Payload: payload})
 	var refusal *crescendo.Error
 	if errors.As(err, &refusal) && refusal.Code != crescendo.CodeInternal && refusal.Code != crescendo.CodeFunds {
 		r.Log.Debug("replay not needed", "round", w.round, "trainer", w.trainer, "reason", err)

@@ -36,6 +36,7 @@ type Hand interface {
 // Job is one attempt at a round.
 type Job struct {
 	Round    crescendo.Round
+	Attempt  uint32    // at the round, from 1
 	Base     []float32 // must not be changed
 	BaseHash crescendo.Hash
 	Seed     crescendo.Hash

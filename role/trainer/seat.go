@@ -222,7 +222,7 @@ func (s *seat) working(ctx context.Context, state ledger.State, run training.Run
 		return s.publish(ctx, run.Seed)
 	}
 	if s.ready && s.journal.entry.Seed == run.Seed {
-		if err := s.commit(ctx); err != nil {
+		if err := s.commit(ctx, run.Attempt); err != nil {
 			return err
 		}
 		return s.publish(ctx, run.Seed)
@@ -234,7 +234,7 @@ func (s *seat) working(ctx context.Context, state ledger.State, run training.Run
 	if err := s.catchUp(ctx, run); err != nil {
 		return err
 	}
-	job := Job{Round: run.Round, Base: s.base, BaseHash: s.baseHash, Seed: run.Seed, Start: member.State}
+	job := Job{Round: run.Round, Attempt: run.Attempt, Base: s.base, BaseHash: s.baseHash, Seed: run.Seed, Start: member.State}
 	if s.diverged {
 		job.Start, s.diverged = crescendo.Hash{}, false
 	}
@@ -251,11 +251,10 @@ func (s *seat) working(ctx context.Context, state ledger.State, run training.Run
 }
 
 // commit binds the trainer to what the journal holds. If the round has moved on
-// meanwhile the rules refuse it, or take it for the next attempt: revealing
-// looks out for that.
-func (s *seat) commit(ctx context.Context) error {
+// meanwhile the rules refuse it.
+func (s *seat) commit(ctx context.Context, attempt uint32) error {
 	e, me := s.journal.entry, s.Signer.Account()
-	_, err := s.Ledger.Submit(ctx, s.Signer, &training.MsgCommit{Sender: me, Rung: s.rung, Round: e.Reveal.Round, Commitment: e.commitment(s.chain, me)})
+	_, err := s.Ledger.Submit(ctx, s.Signer, &training.MsgCommit{Sender: me, Rung: s.rung, Round: e.Reveal.Round, Attempt: attempt, Commitment: e.commitment(s.chain, me)})
 	return err
 }
 
@@ -351,7 +350,7 @@ func (s *seat) keep(ctx context.Context, f finished) error {
 	}
 	s.ready = true
 	s.Log.Info("round worked", "rung", s.rung, "round", r.Round, "loss", float64(p.Loss)/1e6, "bytes", r.Size, "eager", r.Eager)
-	if err := s.commit(ctx); err != nil {
+	if err := s.commit(ctx, f.job.Attempt); err != nil {
 		return err
 	}
 	return s.publish(ctx, f.job.Seed)
@@ -384,8 +383,8 @@ func (s *seat) publish(ctx context.Context, attempt crescendo.Hash) error {
 // revealing opens the commitment.
 func (s *seat) revealing(ctx context.Context, run training.Run, work training.Work) error {
 	me := s.Signer.Account()
-	// A commitment may have slipped into the attempt after the one it was made
-	// for. To reveal it then would be a fault; not to is only a round missed.
+	// To reveal work that was made for another attempt would be a fault; not to
+	// is only a round missed.
 	ours := s.ready && s.journal.entry.Seed == run.Seed && s.journal.entry.commitment(s.chain, me) == work.Commitment
 	if !ours {
 		if s.ordered == run.Seed {
