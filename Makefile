@@ -69,3 +69,9 @@ kill-test: build
 .PHONY: tutorial-test
 tutorial-test: build
 	CRESCENDO_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 15m -v -run Tutorial ./cmd/crescendo
+
+# Looks for secrets in the files and processes of a run that serves, and kills
+# its vault and relay.
+.PHONY: secrets-test
+secrets-test: build
+	CRESCENDO_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 15m -v -run 'SecretsOfARun|UnusableCorpus|ServingProcessesKilled' ./node/up

@@ -2,7 +2,11 @@ package program_test
 
 import (
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/internal/canon"
@@ -78,5 +82,46 @@ func TestStrangersDoNotOrganise(t *testing.T) {
 	}
 	if tried < 5 {
 		t.Errorf("only %d kinds of the organiser's messages were tried", tried)
+	}
+}
+
+// What can be done to a programme at all. A new message is a new power: say in
+// docs/powers.md who has it.
+func TestMessagesAreTheseAndNoOthers(t *testing.T) {
+	want := strings.Fields(`
+		/crescendo.evaluation.v1.MsgCommitVote
+		/crescendo.evaluation.v1.MsgRegister
+		/crescendo.evaluation.v1.MsgReplay
+		/crescendo.evaluation.v1.MsgRevealVote
+		/crescendo.funding.v1.MsgContribute
+		/crescendo.funding.v1.MsgRefund
+		/crescendo.inference.v1.MsgClose
+		/crescendo.inference.v1.MsgOpen
+		/crescendo.inference.v1.MsgSettle
+		/crescendo.program.v1.MsgOpenRaise
+		/crescendo.research.v1.MsgAdopt
+		/crescendo.research.v1.MsgRegister
+		/crescendo.revenue.v1.MsgClaim
+		/crescendo.sealing.v1.MsgAllow
+		/crescendo.sealing.v1.MsgHandOver
+		/crescendo.sealing.v1.MsgPublishKey
+		/crescendo.sealing.v1.MsgRegisterKeeper
+		/crescendo.sealing.v1.MsgRegisterVault
+		/crescendo.sealing.v1.MsgRequestKey
+		/crescendo.sealing.v1.MsgSeal
+		/crescendo.training.v1.MsgAttest
+		/crescendo.training.v1.MsgCommit
+		/crescendo.training.v1.MsgJoin
+		/crescendo.training.v1.MsgLeave
+		/crescendo.training.v1.MsgReveal
+		/crescendo.training.v1.MsgStart
+	`)
+	var got []string
+	for _, m := range program.Messages() {
+		got = append(got, m.TypeURL())
+	}
+	slices.Sort(got)
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
 	}
 }
