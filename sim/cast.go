@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/funding"
 	"github.com/crescendo-network/crescendo/inference"
 	"github.com/crescendo-network/crescendo/program"
 )
@@ -17,6 +18,7 @@ type cast struct {
 	keepers   []*keeper
 	clients   []*client
 	fails     crescendo.RungID // its raise misses the soft cap; zero: none does
+	doomed    []*actor         // will be gone before the last storm is over
 	ending    bool             // all is done; it is time to take out what is due
 
 	cheated map[deed]bool
@@ -42,7 +44,7 @@ func (w *world) setUp() error {
 		w.sky.last = crescendo.Height(w.between(300, 1800))
 		w.sky.until = crescendo.Height(w.between(10, 100))
 		if w.one(4) {
-			w.cast.fails = crescendo.RungID(w.between(1, 7))
+			w.cast.fails = crescendo.RungID(w.between(1, rungs))
 		}
 	}
 	balances := map[crescendo.Account]crescendo.Amount{}
@@ -57,9 +59,45 @@ func (w *world) setUp() error {
 	boss.mind = &organiser{boss}
 	w.addWorkers(add)
 	w.addBuyers(add)
+	w.doom()
 	chain, err := newChain(w.Seed, ladder(w, boss.name), balances, w.books.watch)
 	w.chain = chain
 	return err
+}
+
+// doom picks who will go away for good: so few evaluators that with the bad
+// ones they are below a third, and one of everybody that there are several of.
+func (w *world) doom() {
+	if w.Calm {
+		return
+	}
+	bad, panel := 0, 0
+	var candidates []*actor
+	for _, a := range w.actors {
+		switch a.mind.(type) {
+		case *evaluator:
+			switch {
+			case !a.honest:
+				bad++
+				panel++
+			case a.mind.(*evaluator).joins == 0:
+				candidates = append(candidates, a)
+				panel++
+			}
+		case *trainer:
+			if w.one(12) {
+				w.cast.doomed = append(w.cast.doomed, a)
+			}
+		}
+	}
+	if room := (panel-1)/3 - bad; room > 0 {
+		w.cast.doomed = append(w.cast.doomed, candidates[:w.rng.IntN(room+1)]...)
+	}
+	for _, name := range []crescendo.Account{"operator-0", "keeper-2", "funder-0", "client-1", "researcher-1"} {
+		if w.one(3) {
+			w.cast.doomed = append(w.cast.doomed, w.cast.byName[name])
+		}
+	}
 }
 
 // addWorkers adds trainers, evaluators, researchers, operators and keepers.
@@ -81,10 +119,14 @@ func (w *world) addWorkers(add func(bool, string, ...any) *actor) {
 	}
 	panel := w.between(4, 13)
 	bad := map[bool]int{false: w.between(0, (panel-1)/3), true: 0}[w.Calm]
-	for i := range panel {
+	late := w.between(0, 3) // honest ones, on top of the panel
+	for i := range panel + late {
 		e := &evaluator{self: add(i >= bad, "evaluator-%d", i), done: map[replayKey]bool{}}
 		if i < bad {
 			e.kind = []evaluatorKind{lazy, lying}[w.rng.IntN(2)]
+		}
+		if i >= panel {
+			e.joins = crescendo.Height(w.between(20, 500))
 		}
 		e.self.mind = e
 	}
@@ -116,6 +158,9 @@ func (w *world) addBuyers(add func(bool, string, ...any) *actor) {
 	}
 }
 
+// rungs is how many the ladder has.
+const rungs = 7
+
 // ladder is a programme of seven small rungs, from many trainers to few.
 func ladder(w *world, organiser crescendo.Account) program.Spec {
 	spec := program.Spec{
@@ -124,7 +169,7 @@ func ladder(w *world, organiser crescendo.Account) program.Spec {
 		Evaluation: program.Evaluation{MinEvaluators: 3, Bond: 10_000_000, Sequences: 4},
 	}
 	seats := uint32(min(w.Trainers, 256))
-	for i := range 7 {
+	for i := range rungs {
 		keep := max(seats*2/3, 6)
 		policy := []string{program.SealedUntilRepaid, program.SealedUntilRepaid, program.Open, program.Sealed}[w.rng.IntN(4)]
 		spec.Rungs = append(spec.Rungs, program.Rung{
@@ -176,7 +221,7 @@ func (c *cast) closing(w *world) bool {
 		return false
 	}
 	for _, x := range c.clients {
-		if x.plans > 0 && c.served(w) {
+		if x.plans > 0 && !x.self.gone && c.served(w) {
 			return false
 		}
 	}
@@ -209,26 +254,31 @@ func (w *world) pending() string {
 	for _, c := range w.cast.clients {
 		for _, id := range w.chain.opened[c.self.name] {
 			s, err := inference.Sessions.Get(w.chain.store, id)
-			if err != nil || !s.Closed && !c.keeps {
+			if err != nil || !s.Closed && !c.keeps && !c.self.gone {
 				return fmt.Sprintf("session %d of %s: %+v %v", id, c.self.name, s, err)
 			}
 		}
 	}
 	for _, o := range w.cast.operators {
-		if len(o.receipts) > 0 {
+		if len(o.receipts) > 0 && !o.self.gone {
 			return fmt.Sprintf("%s has receipts of %d sessions", o.self.name, len(o.receipts))
 		}
 	}
 	for i := range w.chain.rungs {
 		v := &w.chain.rungs[i]
-		if v.state.Stage == program.StageRefunding && v.raise.Held() > 0 {
-			return fmt.Sprintf("rung %d has refunds for %d", v.id, v.raise.Held())
+		if v.state.Stage == program.StageRefunding {
+			for _, a := range w.actors {
+				p, err := optional(funding.Positions.Get(w.chain.store, uint32(v.id), string(a.name)))
+				if err != nil || p.Shares > 0 && !p.Refunded && !a.gone {
+					return fmt.Sprintf("rung %d owes %s a refund for %d %v", v.id, a.name, p.Shares, err)
+				}
+			}
 		}
 		if v.state.Stage != program.StageServing && v.state.Stage != program.StageOpened {
 			continue
 		}
 		for _, a := range w.actors {
-			if due := w.claimable(a, v.id); due > 0 {
+			if due := w.claimable(a, v.id); due > 0 && !a.gone {
 				return fmt.Sprintf("rung %d owes %s %d", v.id, a.name, due)
 			}
 		}

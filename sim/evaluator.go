@@ -17,9 +17,10 @@ const targets = 1000
 // evaluator attests, votes and replays. What it says follows from its key and
 // public data, so it needs no disk.
 type evaluator struct {
-	self *actor
-	kind evaluatorKind
-	done map[replayKey]bool // in memory: replays under way or reported
+	self  *actor
+	kind  evaluatorKind
+	joins crescendo.Height   // not before
+	done  map[replayKey]bool // in memory: replays under way or reported
 }
 
 type evaluatorKind int
@@ -48,7 +49,7 @@ func (e *evaluator) wake(w *world, a *actor) {
 		w.fail("read evaluator %s: %v", a.name, err)
 		return
 	}
-	if me.Index == 0 && me.Bond == 0 && me.Burned == 0 || me.Suspended {
+	if w.height() >= e.joins && (me.Bond == 0 && me.Burned == 0 || me.Suspended) {
 		w.send(a, purpose{kind: "register", attempt: uint64(me.Burned)}, &evaluation.MsgRegister{Sender: a.name, Name: string(a.name)})
 	}
 	for i := range w.chain.rungs {

@@ -103,7 +103,7 @@ func (h *history) training(w *world, e crescendo.Event) {
 				delete(h.accused, d)
 			}
 		}
-		if h.recovered(w) {
+		if h.recovered(w) && w.Exodus == 0 {
 			w.fail("round %d of rung %d is void long after the last fault: %s", round, e.Rung, e.Get("reason"))
 		}
 	case "training.audited":
@@ -127,7 +127,9 @@ func (h *history) training(w *world, e crescendo.Event) {
 	case "training.finished":
 		h.convicted(w, e.Rung)
 	case "training.abandoned":
-		w.fail("the training of rung %d is abandoned", e.Rung)
+		if e.Rung != w.Exodus {
+			w.fail("the training of rung %d is abandoned", e.Rung)
+		}
 	}
 }
 
@@ -215,7 +217,7 @@ func (h *history) blameless(w *world, who crescendo.Account, e crescendo.Event) 
 	if a == nil || !a.honest {
 		return
 	}
-	if h.recovered(w) && w.height() > a.hurt+2*patience {
+	if h.recovered(w) && !a.gone && w.height() > a.hurt+2*patience {
 		w.fail("honest %s is punished for absence long after the last fault: %s", who, e)
 	}
 }
@@ -264,7 +266,7 @@ func overtaken(tx *transaction) bool {
 // broken.
 func (h *history) checkProgress(w *world) {
 	since := max(h.moved, w.sky.fault)
-	if !w.sky.storm && w.height() > since+3*patience && !w.cast.idle(w) {
+	if !w.sky.storm && w.Exodus == 0 && w.height() > since+3*patience && !w.cast.idle(w) {
 		w.fail("nothing goes forward since block %d: %s", since, w.chain.situation())
 	}
 }
@@ -277,9 +279,7 @@ func (w *world) checkEnd() {
 		case program.StageServing, program.StageOpened:
 			w.checkServed(v)
 		case program.StageRefunding:
-			if pot := w.chain.bank.Balance(crescendo.Pot("funding", v.id)); pot != 0 {
-				w.fail("rung %d: %d of a missed raise were not refunded", v.id, pot)
-			}
+			w.checkRefunded(v)
 		}
 	}
 	for _, t := range w.cast.trainers {
@@ -300,6 +300,30 @@ func (w *world) checkEnd() {
 	w.report.Trainers = len(w.cast.trainers)
 }
 
+// checkRefunded checks a rung that failed: everybody who asked has its money
+// back. After a missed soft cap that is all of it; after an abandoned training,
+// what had not been paid for work.
+func (w *world) checkRefunded(v *rung) {
+	left := w.chain.bank.Balance(crescendo.Pot("funding", v.id))
+	var due, most crescendo.Amount
+	for _, a := range w.actors {
+		if p, err := optional(funding.Positions.Get(w.chain.store, uint32(v.id), string(a.name))); err != nil || !p.Refunded {
+			due += p.Shares
+			if p.Shares > 0 && !a.gone {
+				w.fail("rung %d: %s has not been refunded (%v)", v.id, a.name, err)
+			}
+		} else {
+			most++ // rounding leaves at most one unit of each holder
+		}
+	}
+	if v.raise.Spent == 0 && left != due || v.raise.Spent > 0 && left > due+most+1 {
+		w.fail("rung %d: %d of its raise are left, the missing holders are owed at most %d", v.id, left, due)
+	}
+	if pot := w.chain.bank.Balance(training.Pot(v.id)); pot != 0 {
+		w.fail("rung %d: %d of bonds and escrow were not released", v.id, pot)
+	}
+}
+
 // checkServed checks a rung that has been through everything.
 func (w *world) checkServed(v *rung) {
 	book := w.books.of(v.id)
@@ -310,6 +334,11 @@ func (w *world) checkServed(v *rung) {
 		w.fail("rung %d: %d are left in the purse (%v)", v.id, purse, err)
 	}
 	left := w.chain.bank.Balance(crescendo.Pot("revenue", v.id)) - book.book.Remainder
+	for _, a := range w.actors {
+		if a.gone {
+			left -= w.claimable(a, v.id)
+		}
+	}
 	if accounts := crescendo.Amount(2*len(w.actors) + 2); left > accounts {
 		w.fail("rung %d: %d of revenue are left when everybody has claimed, more than rounding explains", v.id, left)
 	}

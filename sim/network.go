@@ -15,6 +15,7 @@ type actor struct {
 	mind   mind
 	down   bool
 	cut    bool
+	gone   bool             // for good: nobody may wait for it
 	healed int64            // when its cut ends
 	epoch  uint32           // of its process: what an earlier one waited for is void
 	hurt   crescendo.Height // when a fault last touched it

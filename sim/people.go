@@ -124,11 +124,8 @@ func (f *funder) forget(*world, bool) {}
 func (f *funder) wake(w *world, a *actor) {
 	for i := range w.chain.rungs {
 		v := &w.chain.rungs[i]
-		switch v.state.Stage {
-		case program.StageRaising:
+		if v.state.Stage == program.StageRaising {
 			f.buy(w, v)
-		case program.StageRefunding:
-			f.refund(w, v)
 		}
 	}
 	w.claimSometimes(a)
@@ -150,12 +147,16 @@ func (f *funder) buy(w *world, v *rung) {
 	w.send(f.self, purpose{kind: "buy", rung: v.id, attempt: f.turn}, &funding.MsgContribute{Sender: f.self.name, Rung: v.id, Amount: amount})
 }
 
-func (f *funder) refund(w *world, v *rung) {
-	p, err := optional(funding.Positions.Get(w.chain.store, uint32(v.id), string(f.self.name)))
-	if err != nil || p.Shares == 0 || p.Refunded || !w.due(f.self, purpose{kind: "refund", rung: v.id}) || !w.one(3) {
+// refund takes an account's money back from a rung that failed.
+func (w *world) refund(a *actor, v *rung) {
+	p := purpose{kind: "refund", rung: v.id}
+	if !w.due(a, p) || !w.one(3) {
 		return
 	}
-	w.send(f.self, purpose{kind: "refund", rung: v.id}, &funding.MsgRefund{Sender: f.self.name, Rung: v.id})
+	held, err := optional(funding.Positions.Get(w.chain.store, uint32(v.id), string(a.name)))
+	if err == nil && held.Shares > 0 && !held.Refunded {
+		w.send(a, p, &funding.MsgRefund{Sender: a.name, Rung: v.id})
+	}
 }
 
 // claimSometimes takes what a rung owes an account, at odd moments; half of
@@ -166,8 +167,11 @@ func (w *world) claimSometimes(a *actor) {
 	}
 	raising := crescendo.RungID(0)
 	for i := range w.chain.rungs {
-		if w.chain.rungs[i].state.Stage == program.StageRaising {
-			raising = crescendo.RungID(i + 1)
+		switch v := &w.chain.rungs[i]; v.state.Stage {
+		case program.StageRaising:
+			raising = v.id
+		case program.StageRefunding:
+			w.refund(a, v)
 		}
 	}
 	for i := range w.chain.rungs {

@@ -12,10 +12,10 @@
 package sim
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"strings"
 
 	"lukechampine.com/blake3"
 
@@ -27,10 +27,11 @@ import (
 // where a remark says otherwise.
 type Config struct {
 	Seed     uint64
-	Trainers int       // 4 to 400
-	MaxBlock int       // give up after so many; zero: 6,000
-	Calm     bool      // no faults and no cheaters at all
-	Log      io.Writer // every event on a line; nil: none
+	Trainers int              // 4 to 400
+	MaxBlock int              // give up after so many; zero: 6,000
+	Calm     bool             // no faults and no cheaters at all
+	Exodus   crescendo.RungID // all trainers leave for good while this rung trains; zero: they stay
+	Log      io.Writer        // every event on a line; nil: none
 }
 
 // Report is what a run came to.
@@ -44,6 +45,7 @@ type Report struct {
 	Lost     uint64 // messages the network dropped
 	Stale    uint64 // messages that came in the attempt after the one they were for
 	Crashes  uint64
+	Deaths   int
 	Cuts     uint64
 	Rounds   int
 	Voids    int
@@ -79,6 +81,9 @@ func (v *Violation) Error() string {
 	if v.Config.Trainers != 0 {
 		again += fmt.Sprintf(" -trainers=%d", v.Config.Trainers)
 	}
+	if v.Config.Exodus != 0 {
+		again = strings.Replace(again, "TestProgramme", "TestExodus", 1)
+	}
 	if v.Config.Calm {
 		again += " -calm"
 	}
@@ -112,31 +117,44 @@ type world struct {
 // Run plays a programme to its end. The error is a *Violation unless the
 // configuration is unusable.
 func Run(c Config) (Report, error) {
-	if c.Trainers < 0 || c.Trainers > 400 {
-		return Report{}, fmt.Errorf("simulate: %d trainers, want at most 400", c.Trainers)
+	w, err := newWorld(c)
+	if err != nil {
+		return Report{Seed: c.Seed}, err
 	}
-	if c.MaxBlock == 0 {
-		c.MaxBlock = defaultMaxBlock
-	}
-	w := &world{Config: c, asked: c, rng: rand.New(rand.NewPCG(c.Seed, 0x637265736365)), hasher: blake3.New(32, nil)}
-	w.report.Seed = c.Seed
-	if err := w.setUp(); err != nil {
-		return w.report, err
-	}
-	w.schedule(blockTicks, "block", nil, w.block)
 	for w.broken == nil && !w.over {
-		e, ok := w.queue.pop()
-		if !ok {
-			w.fail("nothing is left to happen")
-			break
-		}
-		w.now = e.at
-		w.report.Events++
-		w.trace(e)
-		e.do()
+		w.step()
 	}
 	w.finishReport()
 	return w.report, w.broken
+}
+
+func newWorld(c Config) (*world, error) {
+	if c.Trainers < 0 || c.Trainers > 400 || c.MaxBlock < 0 || c.Exodus > rungs {
+		return nil, fmt.Errorf("simulate: %d trainers, %d blocks, exodus from rung %d: want at most 400 trainers and %d rungs", c.Trainers, c.MaxBlock, c.Exodus, rungs)
+	}
+	w := &world{Config: c, asked: c, rng: rand.New(rand.NewPCG(c.Seed, 0x637265736365)), hasher: blake3.New(32, nil)}
+	w.report.Seed = c.Seed
+	if w.MaxBlock == 0 {
+		w.MaxBlock = defaultMaxBlock
+	}
+	if err := w.setUp(); err != nil {
+		return nil, fmt.Errorf("simulate: %w", err)
+	}
+	w.schedule(blockTicks, "block", nil, w.block)
+	return w, nil
+}
+
+// step lets the next event happen.
+func (w *world) step() {
+	e, ok := w.queue.pop()
+	if !ok {
+		w.fail("nothing is left to happen")
+		return
+	}
+	w.now = e.at
+	w.report.Events++
+	w.trace(e)
+	e.do()
 }
 
 // fail notes the first thing that broke; the run ends with it.
@@ -187,6 +205,7 @@ func (w *world) height() crescendo.Height { return w.chain.env.Height }
 // block makes a block, tells everybody, and sees what may have broken.
 func (w *world) block() {
 	w.weather()
+	w.exodus()
 	w.chain.block(w)
 	w.report.Blocks++
 	if w.broken != nil {
@@ -218,10 +237,4 @@ func (w *world) finishReport() {
 		io.WriteString(w.hasher, w.chain.bank.String())
 	}
 	w.hasher.Sum(r.Trace[:0])
-}
-
-// IsViolation reports whether err is a broken invariant.
-func IsViolation(err error) bool {
-	var v *Violation
-	return errors.As(err, &v)
 }

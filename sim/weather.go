@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/program"
 )
 
 // weather decides which faults happen. Storms come and go until the last one;
@@ -44,6 +45,11 @@ func (w *world) weather() {
 	if w.one(20) {
 		w.partition()
 	}
+	for _, a := range w.cast.doomed {
+		if w.one(100) {
+			w.die(a)
+		}
+	}
 }
 
 // clear ends all faults.
@@ -53,6 +59,9 @@ func (w *world) clear() {
 	}
 	w.sky.settle, w.sky.storm = true, false
 	w.sky.fault = w.height()
+	for _, a := range w.cast.doomed {
+		w.die(a)
+	}
 	for _, a := range w.actors {
 		w.restart(a)
 		w.heal(a)
@@ -75,8 +84,19 @@ func (w *world) crash(a *actor) {
 	w.schedule(int64(w.between(1, 45)*blockTicks), "restart", a, func() { w.restart(a) })
 }
 
+// die takes an actor away for good.
+func (w *world) die(a *actor) {
+	if a.gone {
+		return
+	}
+	w.report.Deaths++
+	w.note("gone %s", a.name)
+	a.gone, a.down, a.hurt = true, true, never
+	a.epoch++
+}
+
 func (w *world) restart(a *actor) {
-	if a.down {
+	if a.down && !a.gone {
 		a.down, a.hurt = false, w.height()
 		w.sky.fault = w.height()
 	}
@@ -109,5 +129,17 @@ func (w *world) heal(a *actor) {
 	if a.cut {
 		a.cut, a.hurt = false, w.height()
 		w.sky.fault = w.height()
+	}
+}
+
+// exodus takes all trainers away once the rung it is about has closed a round.
+func (w *world) exodus() {
+	if w.Exodus == 0 {
+		return
+	}
+	if v := &w.chain.rungs[w.Exodus-1]; v.state.Stage == program.StageTraining && v.run.Round > 1 {
+		for _, t := range w.cast.trainers {
+			w.die(t.self)
+		}
 	}
 }
