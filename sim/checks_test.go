@@ -112,7 +112,8 @@ func TestDamageIsNoticed(t *testing.T) {
 			w.past.event(w, crescendo.NewEvent("evaluation.slashed", 1, "round", 1, "evaluator", "evaluator-0", "reason", "accused without cause"))
 		}, "is slashed"},
 		{"nothing happening", func(w *world) {
-			w.past.moved = w.height() - 4*patience
+			// The rung has been silent for as long as nobody may be.
+			w.chain.env.Height += 4 * patience
 			w.past.checkProgress(w)
 		}, "nothing goes forward"},
 	} {
