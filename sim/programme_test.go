@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/sim"
 )
 
@@ -27,10 +28,13 @@ func TestProgramme(t *testing.T) {
 	}
 	var events uint64
 	var blocks, failed int
+	var honest, cheating sim.Share
 	began := time.Now()
 	for seed := first; seed <= last; seed++ {
 		r, err := play(t, seed)
 		events, blocks = events+r.Events, blocks+r.Blocks
+		add(&honest, r.Honest)
+		add(&cheating, r.Cheating)
 		if err != nil {
 			t.Error(err)
 			if failed++; failed >= 10 {
@@ -41,6 +45,8 @@ func TestProgramme(t *testing.T) {
 		t.Logf("seed %d: %d blocks, %d events, %d trainers (%d cheats: %d of them expelled), %d rounds, %d void, %d stale, %d slashed, %d crashes, %d cuts, stages %v, trace %s",
 			r.Seed, r.Blocks, r.Events, r.Trainers, r.Cheaters, r.Expelled, r.Rounds, r.Voids, r.Stale, r.Slashed, r.Crashes, r.Cuts, r.Stages, r.Trace.Short())
 	}
+	t.Logf("an honest trainer is paid %d and loses %d on average (of %d), a cheating one is paid %d and loses %d (of %d)",
+		mean(honest.Paid, honest), mean(honest.Burned, honest), honest.People, mean(cheating.Paid, cheating), mean(cheating.Burned, cheating), cheating.People)
 	took := time.Since(began)
 	t.Logf("%d seeds, %d blocks, %d events in %s: %.0f events a second", last-first+1, blocks, events, took.Round(time.Millisecond), float64(events)/took.Seconds())
 }
@@ -57,4 +63,14 @@ func play(t *testing.T, seed uint64) (sim.Report, error) {
 		c.Log = f
 	}
 	return sim.Run(c)
+}
+
+func add(sum *sim.Share, s sim.Share) {
+	sum.People += s.People
+	sum.Paid += s.Paid
+	sum.Burned += s.Burned
+}
+
+func mean(total crescendo.Amount, s sim.Share) crescendo.Amount {
+	return total / crescendo.Amount(max(s.People, 1))
 }
