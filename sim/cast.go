@@ -47,6 +47,9 @@ func (w *world) setUp() error {
 			w.cast.fails = crescendo.RungID(w.between(1, rungs))
 		}
 	}
+	if w.Misses != 0 {
+		w.cast.fails = w.Misses
+	}
 	balances := map[crescendo.Account]crescendo.Amount{}
 	add := func(honest bool, format string, args ...any) *actor {
 		a := &actor{name: crescendo.Account(fmt.Sprintf(format, args...)), honest: honest, sent: map[purpose]crescendo.Height{}}
@@ -185,6 +188,9 @@ func ladder(w *world, organiser crescendo.Account) program.Spec {
 			Inference: program.Inference{InputPrice: 3_000_001, OutputPrice: 20_000_003, GraceBlocks: uint64(w.between(0, 30))},
 			Revenue:   program.Revenue{OperatorsBP: 1_500, HoldersBP: 5_000, HoldersCapBP: uint32(w.between(300, 15_000)), ContributorsBP: 3_000, RoyaltyBP: 1_000},
 		})
+		if raise := &spec.Rungs[i].Raise; w.cast.fails == crescendo.RungID(i+1) {
+			raise.SoftCap = raise.HardCap - raise.HardCap/10 // beyond what the treasury can buy alone
+		}
 		seats = keep
 	}
 	return spec

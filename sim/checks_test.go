@@ -54,6 +54,24 @@ func TestCalm(t *testing.T) {
 	}
 }
 
+// A raise that misses its soft cap is refunded to the last unit, bonds
+// included, and the ladder ends there; the rungs below go on serving.
+func TestMissedSoftCap(t *testing.T) {
+	for _, rung := range []crescendo.RungID{1, 3} {
+		r, err := Run(Config{Seed: 40 + uint64(rung), Trainers: 16, Misses: rung})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, got := range r.Stages {
+			served := got == program.StageServing || got == program.StageOpened
+			switch id := crescendo.RungID(i + 1); {
+			case id < rung && !served, id == rung && got != program.StageRefunding, id > rung && got != program.StageAnnounced:
+				t.Errorf("rung %d misses its soft cap: rung %d ends %s", rung, id, got)
+			}
+		}
+	}
+}
+
 // All trainers of a rung go away for good: it is given up in the end, bonds and
 // earned pay go back to members, and holders get what was not spent.
 func TestExodus(t *testing.T) {

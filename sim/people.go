@@ -136,8 +136,8 @@ func (f *funder) buy(w *world, v *rung) {
 	room := terms.HardCap - v.raise.Raised
 	most := terms.HardCap
 	if w.cast.fails == v.id { // nobody trusts this one
-		room = min(room, max(terms.SoftCap, v.raise.Raised+1)-v.raise.Raised-1)
-		most = terms.SoftCap / 20
+		room = terms.SoftCap/2 - min(terms.SoftCap/2, v.raise.Raised) // others buy at the same moment
+		most = terms.SoftCap / 40
 	}
 	if room == 0 || !w.one(4) {
 		return

@@ -30,6 +30,7 @@ type Config struct {
 	Trainers int              // 4 to 400
 	MaxBlock int              // give up after so many; zero: 6,000
 	Calm     bool             // no faults and no cheaters at all
+	Misses   crescendo.RungID // its raise misses the soft cap; zero: drawn, mostly none
 	Exodus   crescendo.RungID // all trainers leave for good while this rung trains; zero: they stay
 	Log      io.Writer        // every event on a line; nil: none
 }
@@ -81,8 +82,11 @@ func (v *Violation) Error() string {
 	if v.Config.Trainers != 0 {
 		again += fmt.Sprintf(" -trainers=%d", v.Config.Trainers)
 	}
-	if v.Config.Exodus != 0 {
+	switch {
+	case v.Config.Exodus != 0:
 		again = strings.Replace(again, "TestProgramme", "TestExodus", 1)
+	case v.Config.Misses != 0:
+		again = strings.Replace(again, "TestProgramme", "TestMissedSoftCap", 1)
 	}
 	if v.Config.Calm {
 		again += " -calm"
@@ -129,8 +133,8 @@ func Run(c Config) (Report, error) {
 }
 
 func newWorld(c Config) (*world, error) {
-	if c.Trainers < 0 || c.Trainers > 400 || c.MaxBlock < 0 || c.Exodus > rungs {
-		return nil, fmt.Errorf("simulate: %d trainers, %d blocks, exodus from rung %d: want at most 400 trainers and %d rungs", c.Trainers, c.MaxBlock, c.Exodus, rungs)
+	if c.Trainers < 0 || c.Trainers > 400 || c.MaxBlock < 0 || max(c.Exodus, c.Misses) > rungs {
+		return nil, fmt.Errorf("simulate: %d trainers, %d blocks, exodus from rung %d, rung %d misses: want at most 400 trainers and %d rungs", c.Trainers, c.MaxBlock, c.Exodus, c.Misses, rungs)
 	}
 	w := &world{Config: c, asked: c, rng: rand.New(rand.NewPCG(c.Seed, 0x637265736365)), hasher: blake3.New(32, nil)}
 	w.report.Seed = c.Seed
