@@ -14,10 +14,8 @@ import (
 	"github.com/crescendo-network/crescendo/sealing"
 	"github.com/crescendo-network/crescendo/sealing/container"
 	"github.com/crescendo-network/crescendo/sealing/keyshare"
+	"github.com/crescendo-network/crescendo/training/assign"
 )
-
-// maxSealWindows bounds the held-out windows that a vault measures on.
-const maxSealWindows = 256
 
 // opened checks, once a rung's key is public, what its vault said when nobody
 // could: that the container holds the model, and its loss. How many steps made
@@ -91,11 +89,13 @@ func (r *rehearsal) sealLoss(ctx context.Context, params []float32) (crescendo.M
 	}
 	defer r.benches.give(model)
 	copy(model.Params(), params)
-	windows, length := r.heldOut.Windows(), r.plan.Shape.Context
-	n := min(int(r.plan.HeldOut), windows, maxSealWindows)
+	windows, length := assign.Spread(int(r.plan.HeldOut), r.heldOut.Windows()), r.plan.Shape.Context
+	if len(windows) == 0 {
+		return 0, errors.New("the corpus holds nothing out")
+	}
 	var total int64
-	for i := range n {
-		tokens, err := r.heldOut.Window(ctx, i*windows/n)
+	for _, i := range windows {
+		tokens, err := r.heldOut.Window(ctx, i)
 		if err != nil {
 			return 0, err
 		}
@@ -108,5 +108,5 @@ func (r *rehearsal) sealLoss(ctx context.Context, params []float32) (crescendo.M
 		}
 		total += losses[0]
 	}
-	return crescendo.MicroNats(total / int64(n*length)), nil
+	return crescendo.MicroNats(total / int64(len(windows)*length)), nil
 }

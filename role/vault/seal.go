@@ -25,6 +25,7 @@ import (
 	"github.com/crescendo-network/crescendo/sealing/container"
 	"github.com/crescendo-network/crescendo/sealing/keyshare"
 	"github.com/crescendo-network/crescendo/training"
+	"github.com/crescendo-network/crescendo/training/assign"
 	"github.com/crescendo-network/crescendo/training/outer"
 )
 
@@ -152,13 +153,12 @@ func (j *job) holdOut(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n := split.Windows()
-	j.count = min(int(j.plan.HeldOut), n, 256)
-	if j.count == 0 {
+	windows := assign.Spread(int(j.plan.HeldOut), split.Windows())
+	if j.count = len(windows); j.count == 0 {
 		return errors.New("the corpus holds nothing out")
 	}
-	for i := range j.count {
-		if j.held, err = split.AppendWindow(ctx, j.held, i*n/j.count); err != nil {
+	for _, i := range windows {
+		if j.held, err = split.AppendWindow(ctx, j.held, i); err != nil {
 			return err
 		}
 	}

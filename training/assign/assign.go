@@ -67,6 +67,21 @@ func batch(domain string, seed crescendo.Hash, trainer crescendo.Account, step u
 	return list
 }
 
+// maxSpread bounds the windows that a finished model is measured on.
+const maxSpread = 256
+
+// Spread returns the held-out windows on which a vault states the loss of what
+// it seals: n of them, but no more than 256, evenly over the whole split. They
+// depend on nothing else, so that an auditor measures on the same ones.
+func Spread(n, windows int) []int {
+	n = min(n, windows, maxSpread)
+	var list []int
+	for i := range max(0, n) {
+		list = append(list, i*windows/n)
+	}
+	return list
+}
+
 // HeldOut returns n different windows of the held-out split in ascending
 // order, or all of them if there are no more than n.
 func HeldOut(draw crescendo.Hash, n, windows int) []int {

@@ -70,3 +70,19 @@ func TestUniform(t *testing.T) {
 		t.Error("eager steps repeat a round's own batches")
 	}
 }
+
+func TestSpread(t *testing.T) {
+	for _, c := range []struct {
+		n, windows int
+		want       []int
+	}{
+		{4, 10, []int{0, 2, 5, 7}}, {3, 3, []int{0, 1, 2}}, {9, 2, []int{0, 1}}, {0, 5, nil}, {5, 0, nil}, {-1, 5, nil},
+	} {
+		if got := Spread(c.n, c.windows); !slices.Equal(got, c.want) {
+			t.Errorf("Spread(%d, %d) = %v, want %v", c.n, c.windows, got, c.want)
+		}
+	}
+	if got := Spread(1000, 5000); len(got) != 256 || got[255] != 255*5000/256 {
+		t.Errorf("%d windows, last %d", len(got), got[len(got)-1])
+	}
+}
