@@ -75,3 +75,8 @@ tutorial-test: build
 .PHONY: secrets-test
 secrets-test: build
 	CRESCENDO_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 15m -v -run 'SecretsOfARun|UnusableCorpus|ServingProcessesKilled' ./node/up
+
+# Regenerates the hub's pages from their templates; needs the network.
+.PHONY: templ
+templ:
+	GOFLAGS= $(GO) run github.com/a-h/templ/cmd/templ@v0.3.977 generate -path role/hub

@@ -1,0 +1,148 @@
+// Package hub is the seat in front of which people sit: a web site that shows
+// a programme as it happens and lets its holders act. It follows the chain
+// like an auditor, executing every block itself, and keeps a read model that
+// can be deleted and built again.
+//
+// It holds no money and decides nothing. What people do through it is signed
+// elsewhere: by their own wallet, or by the seat plugged in as a Section.
+// Pages are readable without JavaScript and load nothing from other sites.
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"github.com/crescendo-network/crescendo/role/hub/page"
+	"github.com/crescendo-network/crescendo/role/hub/static"
+)
+
+// Section is a part of the site that is built elsewhere. It may also be a
+// Guard or a Door.
+type Section interface {
+	Routes(mux *http.ServeMux)
+}
+
+// Guard stands in front of all requests: headers, limits, sessions.
+type Guard interface {
+	Wrap(next http.Handler) http.Handler
+}
+
+// Door knows who is logged in.
+type Door interface {
+	Visitor(r *http.Request) page.Visitor
+}
+
+// Config is what a Hub needs.
+type Config struct {
+	Demo bool // demo actors play on this chain
+	Log  *slog.Logger
+}
+
+// Hub is the seat.
+type Hub struct {
+	c        Config
+	sections []Section
+	guard    Guard
+	door     Door
+}
+
+// New makes a hub; Plug adds sections to it before it serves.
+func New(c Config) (*Hub, error) { return &Hub{c: c}, nil }
+
+// Plug adds a section. Of Guards and Doors the last one counts.
+func (h *Hub) Plug(s Section) {
+	h.sections = append(h.sections, s)
+	if g, ok := s.(Guard); ok {
+		h.guard = g
+	}
+	if d, ok := s.(Door); ok {
+		h.door = d
+	}
+}
+
+// View is the frame of a page for a request, as all sections use it.
+func (h *Hub) View(r *http.Request, title string) page.View {
+	v := page.View{Title: title, Path: r.URL.Path, Demo: h.c.Demo}
+	if h.door != nil {
+		visitor := h.door.Visitor(r)
+		v.User, v.CSRF, v.Flash = visitor.User, visitor.CSRF, visitor.Flash
+	}
+	return v
+}
+
+// Render answers with a page.
+func (h *Hub) Render(w http.ResponseWriter, r *http.Request, status int, v page.View, body templ.Component) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	if err := page.Shell(v, body).Render(r.Context(), w); err != nil && r.Context().Err() == nil {
+		h.c.Log.Warn("render page", "path", r.URL.Path, "error", err)
+	}
+}
+
+// Handler is the whole site.
+func (h *Hub) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET "+static.Prefix, static.Handler())
+	for _, s := range h.sections {
+		s.Routes(mux)
+	}
+	var site http.Handler = mux
+	if h.guard != nil {
+		return h.guard.Wrap(site)
+	}
+	return headers(site)
+}
+
+// policy allows nothing but what the hub itself serves, and no inline code.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// headers are sent when no Guard is plugged in.
+func headers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		if r.Body != nil {
+			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+const (
+	maxBody   = 1 << 20
+	maxHeader = 32 << 10
+)
+
+// Serve answers on a listener until ctx ends.
+func (h *Hub) Serve(ctx context.Context, l net.Listener) error {
+	s := &http.Server{
+		Handler: h.Handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: maxHeader,
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	context.AfterFunc(ctx, func() {
+		grace, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if s.Shutdown(grace) != nil {
+			s.Close()
+		}
+	})
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve hub on %s: %w", l.Addr(), err)
+	}
+	return nil
+}
+
