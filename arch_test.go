@@ -34,7 +34,7 @@ var layers = [][]string{
 	{ // means
 		"blob", "engine", "attest", "corpus", "tokenizer", "modelfile", "ledger",
 		"program/programfile", "inference/openai", "sealing/container", "sealing/keyshare",
-		"training/delta", "training/assign", "training/outer",
+		"training/delta", "training/assign", "training/outer", "research/trial",
 	},
 	{"role"},
 	{"node"},
@@ -49,6 +49,7 @@ var sideways = map[string][]string{
 	"sealing/container": {"sealing/keyshare", "engine", "modelfile"},
 	"training/delta":    {"engine"},
 	"training/outer":    {"engine", "corpus", "blob", "training/delta", "training/assign"},
+	"research/trial":    {"engine", "corpus", "blob", "training/assign", "training/outer"},
 	"ledger":            {"blob"},
 	"inference/openai":  {"tokenizer"},
 }

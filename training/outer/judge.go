@@ -73,7 +73,7 @@ func Judge(ctx context.Context, model engine.Model, p Plan, b Ballot, sum func([
 	}
 	windows := assign.HeldOut(b.Draw, int(p.HeldOut), b.HeldOut.Windows())
 	var err error
-	if j.tokens, err = gather(ctx, nil, b.HeldOut, windows, p.Shape.Context); err != nil {
+	if j.tokens, err = Gather(ctx, nil, b.HeldOut, windows, p.Shape.Context); err != nil {
 		return Verdict{}, fmt.Errorf("judge round %d: %w", b.Round, err)
 	}
 	targets := uint64(len(windows)) * uint64(p.Shape.Context)

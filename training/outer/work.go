@@ -167,7 +167,7 @@ func (w *Worker) step(ctx context.Context, windows []int) error {
 	if err != nil {
 		return err
 	}
-	if w.tokens, err = gather(ctx, w.tokens[:0], w.data, windows, w.plan.Shape.Context); err != nil {
+	if w.tokens, err = Gather(ctx, w.tokens[:0], w.data, windows, w.plan.Shape.Context); err != nil {
 		return err
 	}
 	loss, err := w.model.Step(w.tokens, len(windows), w.plan.Shape.Context, w.plan.Optimizer, w.plan.stepIndex(w.round, w.steps))
@@ -213,8 +213,8 @@ func (w *Worker) FinishEarly() (payload []byte, end *State, err error) {
 	return payload, end, nil
 }
 
-// gather appends the tokens of windows, each of which must have context+1.
-func gather(ctx context.Context, tokens []int32, data Windows, windows []int, context int) ([]int32, error) {
+// Gather appends the tokens of windows, each of which must have context+1.
+func Gather(ctx context.Context, tokens []int32, data Windows, windows []int, context int) ([]int32, error) {
 	for _, i := range windows {
 		t, err := data.Window(ctx, i)
 		if err != nil {
