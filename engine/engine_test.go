@@ -104,17 +104,45 @@ func TestSchedule(t *testing.T) {
 		step int
 		want float32
 	}{{0, 0.2}, {4, 1}, {5, 1}, {1000, 0.1}, {100, 0.1}, {-3, 0.2}} {
-		if got := o.Schedule(c.step); math.Abs(float64(got-c.want)) > 1e-6 {
+		if got := o.Rate(c.step); math.Abs(float64(got-c.want)) > 1e-6 {
 			t.Errorf("step %d: %v, want %v", c.step, got, c.want)
 		}
 	}
 	for step := 6; step < 100; step++ {
-		if a, b := o.Schedule(step-1), o.Schedule(step); b >= a || b < o.FinalFraction {
+		if a, b := o.Rate(step-1), o.Rate(step); b >= a || b < o.FinalFraction {
 			t.Errorf("step %d: %v after %v", step, b, a)
 		}
 	}
-	if got := DefaultOptimizer(3).Schedule(0); got != 1 {
+	if got := DefaultOptimizer(3).Rate(0); got != 1 {
 		t.Errorf("without warm-up the first step has %v", got)
+	}
+}
+
+// TestWSD has the plateau, the ends of the decay, and its default length.
+func TestWSD(t *testing.T) {
+	o := DefaultOptimizer(100)
+	o.Schedule, o.DecaySteps = WSD, 40
+	for _, c := range []struct {
+		decay, step int
+		want        float32
+	}{
+		{40, 0, 0.2}, {40, 4, 1}, {40, 5, 1}, {40, 60, 1}, {40, 61, 0.9775}, {40, 80, 0.55}, {40, 99, 0.1225}, {40, 100, 0.1}, {40, 1 << 40, 0.1},
+		{0, 80, 1}, {0, 90, 0.55}, {95, 5, 1}, {95, 6, 1 - 0.9/95},
+	} {
+		o.DecaySteps = c.decay
+		if err := o.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		if got := o.Rate(c.step); math.Abs(float64(got-c.want)) > 1e-6 {
+			t.Errorf("decay of %d, step %d: %v, want %v", c.decay, c.step, got, c.want)
+		}
+	}
+	cosine, named := DefaultOptimizer(100), DefaultOptimizer(100)
+	named.Schedule = Cosine
+	for step := range 110 {
+		if cosine.Rate(step) != named.Rate(step) {
+			t.Errorf("step %d: no schedule gives %v, cosine %v", step, cosine.Rate(step), named.Rate(step))
+		}
 	}
 }
 
@@ -122,7 +150,9 @@ func TestBadOptimizers(t *testing.T) {
 	for name, change := range map[string]func(*Optimizer){
 		"kind": func(o *Optimizer) { o.Kind = "sgd" }, "beta": func(o *Optimizer) { o.Beta1 = 1 }, "NaN": func(o *Optimizer) { o.LR = float32(math.NaN()) },
 		"negative": func(o *Optimizer) { o.MatrixLR = -1 }, "no steps": func(o *Optimizer) { o.TotalSteps = 0 }, "warm-up": func(o *Optimizer) { o.WarmupSteps = 101 },
-		"schulz": func(o *Optimizer) { o.NewtonSchulzSteps = 0 }, "endless": func(o *Optimizer) { o.NewtonSchulzSteps = 1 << 30 },
+		"schulz": func(o *Optimizer) { o.NewtonSchulzSteps = 0 }, "schedule": func(o *Optimizer) { o.Schedule = "linear" },
+		"long decay": func(o *Optimizer) { o.Schedule, o.DecaySteps = WSD, 96 }, "negative decay": func(o *Optimizer) { o.DecaySteps = -1 },
+		"endless": func(o *Optimizer) { o.NewtonSchulzSteps = 1 << 30 },
 	} {
 		o := DefaultOptimizer(100)
 		change(&o)

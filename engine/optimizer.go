@@ -16,6 +16,12 @@ const (
 	AdamW = "adamw" // AdamW on everything
 )
 
+// The schedules of the learning rate. All begin with a linear warm-up.
+const (
+	Cosine = "cosine" // half a cosine from the end of the warm-up to TotalSteps
+	WSD    = "wsd"    // warm-up, stable, then a linear decay to TotalSteps
+)
+
 // An Optimizer is the inner optimizer of a recipe. Every field is part of the
 // recipe's canonical form.
 type Optimizer struct {
@@ -32,6 +38,11 @@ type Optimizer struct {
 	TotalSteps        int     `json:"total_steps"`
 	FinalFraction     float32 `json:"final_fraction"` // of the peak, reached after TotalSteps
 	NewtonSchulzSteps int     `json:"newton_schulz_steps"`
+
+	// Schedule is Cosine if empty. DecaySteps is the length of WSD's decay, of
+	// which 0 makes a fifth of TotalSteps.
+	Schedule   string `json:"schedule,omitempty"`
+	DecaySteps int    `json:"decay_steps,omitempty"`
 }
 
 // DefaultOptimizer is the inner optimizer that did best at half a million
@@ -75,19 +86,44 @@ func (o Optimizer) Validate() error {
 	case o.NewtonSchulzSteps < 0 || o.NewtonSchulzSteps > 20 || (o.Kind == Muon && o.NewtonSchulzSteps == 0):
 		return fmt.Errorf("%w: newton_schulz_steps is %d, want 1 to 20", ErrBadOptimizer, o.NewtonSchulzSteps)
 	}
+	switch {
+	case o.Schedule != "" && o.Schedule != Cosine && o.Schedule != WSD:
+		return fmt.Errorf("%w: schedule is %q, want %q or %q", ErrBadOptimizer, o.Schedule, Cosine, WSD)
+	case o.DecaySteps < 0 || o.DecaySteps > o.TotalSteps-o.WarmupSteps:
+		return fmt.Errorf("%w: decay_steps is %d, want 0 to total_steps less warmup_steps", ErrBadOptimizer, o.DecaySteps)
+	}
 	return nil
 }
 
-// Schedule is the factor on the learning rates at a step counted from zero: a
-// linear warm-up, then a cosine down to FinalFraction at TotalSteps.
-func (o Optimizer) Schedule(step int) float32 {
+// decayStart is the step after which the learning rate falls.
+func (o Optimizer) decayStart() int {
+	if o.Schedule != WSD {
+		return o.WarmupSteps
+	}
+	decay := o.DecaySteps
+	if decay == 0 {
+		decay = max(1, o.TotalSteps/5)
+	}
+	return max(o.WarmupSteps, o.TotalSteps-decay)
+}
+
+// Rate is the factor on the learning rates at a step counted from zero: a linear
+// warm-up to one, then by Schedule down to FinalFraction at TotalSteps.
+func (o Optimizer) Rate(step int) float32 {
 	switch {
 	case step < o.WarmupSteps:
 		return float32(max(0, step)+1) / float32(o.WarmupSteps)
 	case step >= o.TotalSteps:
 		return o.FinalFraction
 	}
-	done := float64(step-o.WarmupSteps) / float64(o.TotalSteps-o.WarmupSteps)
+	start := o.decayStart()
+	if step < start {
+		return 1
+	}
+	done := float64(step-start) / float64(o.TotalSteps-start)
 	f := float64(o.FinalFraction)
+	if o.Schedule == WSD {
+		return float32(1 - float64((1-f)*done))
+	}
 	return float32(f + float64((1-f)*float64(0.5*(1+r0.Cos64(float64(r0.Pi*done))))))
 }

@@ -20,7 +20,7 @@ func (m *model) update(o engine.Optimizer, step int) error {
 	if *count < 1<<24 { // beyond it the corrections are 1 anyway
 		*count++
 	}
-	schedule := o.Schedule(step)
+	schedule := o.Rate(step)
 	settings := adamSettings(o, int(*count), scale, float32(o.LR*schedule))
 	var matrices []engine.Tensor
 	for _, t := range m.tensors {
