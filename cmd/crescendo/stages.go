@@ -15,6 +15,7 @@ func (c *cli) stages() []*cobra.Command {
 		c.inference(),
 		c.revenue(),
 		c.model(),
+		c.engine(),
 		c.audit(),
 		c.why(),
 		c.wallet(),

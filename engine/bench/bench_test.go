@@ -1,0 +1,51 @@
+package bench
+
+import (
+	"testing"
+
+	"github.com/crescendo-network/crescendo/engine"
+	"github.com/crescendo-network/crescendo/engine/native"
+)
+
+// TestRun checks that a run fills every figure and that threads and kernels do
+// not show in the weights.
+func TestRun(t *testing.T) {
+	tiny, err := Named("tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hashes := map[string]string{}
+	for _, name := range native.Kernels() {
+		for threads := 1; threads <= 2; threads++ {
+			e, err := native.NewWithKernel(threads, name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := Run(e, tiny, Settings{Threads: threads, Steps: 2})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Kernel != name || r.Threads != threads || r.Steps != 2 || r.Optimizer != engine.Muon || r.Loss <= 0 ||
+				r.Train <= 0 || r.TrainByCPU <= 0 || r.Prefill <= 0 || r.Decode <= 0 || r.PeakBytes <= 0 {
+				t.Errorf("a figure is missing: %+v", r)
+			}
+			hashes[r.SHA256] = name
+		}
+	}
+	if len(hashes) != 1 {
+		t.Errorf("weights differ: %v", hashes)
+	}
+}
+
+func TestModels(t *testing.T) {
+	last := 0
+	for _, m := range Models() {
+		if m.Parameters <= last || m.Sequence > m.Shape.Context {
+			t.Errorf("%s: %d parameters after %d, %d tokens in a context of %d", m.Name, m.Parameters, last, m.Sequence, m.Shape.Context)
+		}
+		last = m.Parameters
+	}
+	if _, err := Named("huge"); err == nil {
+		t.Error("an unknown model was found")
+	}
+}
