@@ -29,7 +29,7 @@ const module = "github.com/crescendo-network/crescendo"
 var layers = [][]string{
 	{"."},
 	{"internal"},
-	{"funding", "research", "training", "evaluation", "sealing", "inference", "revenue"}, // rules
+	{"funding", "research", "training", "evaluation", "sealing", "inference", "revenue", "governance"}, // rules
 	{"program"}, // composes the rules
 	{ // means
 		"blob", "engine", "attest", "corpus", "tokenizer", "modelfile", "ledger",
@@ -68,7 +68,7 @@ var seatsThatNameDrivers = map[string]string{
 
 // vaultMayLink is everything of this module the measured vault may link.
 var vaultMayLink = []string{
-	".", "internal", "program", "funding", "research", "training", "evaluation", "sealing", "inference", "revenue",
+	".", "internal", "program", "funding", "research", "training", "evaluation", "sealing", "inference", "revenue", "governance",
 	"attest", "engine", "tokenizer", "corpus", "modelfile", "blob",
 	"sealing/container", "sealing/keyshare", "inference/openai",
 	"training/delta", "training/assign", "training/outer", "ledger", "role/vault", "cmd/crescendo-vault",

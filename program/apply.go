@@ -25,7 +25,7 @@ func (c *call) apply(m crescendo.Message) error {
 		if _, err := c.at(m.Rung, "contribute", StageRaising); err != nil {
 			return err
 		}
-		return c.join(funding.Contribute(c.env, c.store, m, false))
+		return c.contribute(m, false)
 	case *funding.MsgRefund:
 		return c.join(funding.Refund(c.env, c.store, m))
 	case *research.MsgRegister:
@@ -106,6 +106,9 @@ func (c *call) applySealing(m crescendo.Message) error {
 		return c.join(sealing.HandOver(c.env, c.store, m))
 	case *sealing.MsgPublishKey:
 		return c.publish(m)
+	}
+	if handled, err := c.applyGovernance(m); handled {
+		return err
 	}
 	return crescendo.Errorf(crescendo.CodeInvalid, "apply %T: no rule takes this message", m)
 }

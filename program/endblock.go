@@ -4,13 +4,15 @@ import (
 	"fmt"
 
 	"github.com/crescendo-network/crescendo"
-	"github.com/crescendo-network/crescendo/funding"
 	"github.com/crescendo-network/crescendo/inference"
 	"github.com/crescendo-network/crescendo/sealing"
 	"github.com/crescendo-network/crescendo/training"
 )
 
 func (c *call) endBlock() error {
+	if err := c.endVotes(); err != nil {
+		return fmt.Errorf("end block %d: %w", c.env.Height, err)
+	}
 	for i := range c.spec.Rungs {
 		id := crescendo.RungID(i + 1)
 		if err := c.endBlockOf(id); err != nil {
@@ -71,13 +73,7 @@ func (c *call) train(id crescendo.RungID, state RungState) error {
 // members get bonds and earned pay, holders what the purse still has.
 func (c *call) abandon(id crescendo.RungID, state RungState) error {
 	c.out.Emit(crescendo.NewEvent("training.abandoned", id))
-	if err := c.join(training.Release(c.env, c.store, c.terms(id))); err != nil {
-		return err
-	}
-	if err := c.join(funding.Halt(c.env, c.store, id)); err != nil {
-		return err
-	}
-	return c.move(id, state, StageRefunding)
+	return c.windUp(id, state)
 }
 
 // audit waits for the replays of all drawn windows.

@@ -10,6 +10,7 @@ import (
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/evaluation"
 	"github.com/crescendo-network/crescendo/funding"
+	"github.com/crescendo-network/crescendo/governance"
 	"github.com/crescendo-network/crescendo/inference"
 	"github.com/crescendo-network/crescendo/internal/transcript"
 	"github.com/crescendo-network/crescendo/program"
@@ -39,6 +40,7 @@ func testSpec() program.Spec {
 		Name: "test", Denom: "udemo", Organiser: organiser, Simulated: true,
 		Corpus:     program.Corpus{Source: "go", Vocabulary: 512, HeldOutPerMille: 40},
 		Evaluation: program.Evaluation{MinEvaluators: 2, Bond: 10_000, Sequences: 4},
+		Governance: program.Governance{VoteBlocks: 5, QuorumBP: 4_000, ThresholdBP: 6_000, Deposit: 500},
 		Rungs:      []program.Rung{rung, second},
 	}
 }
@@ -289,6 +291,8 @@ func (w *world) books() error {
 		if raise, err := funding.Raises.Get(w.Store, uint32(rung)); err == nil {
 			want[crescendo.Pot("funding", rung)] = raise.Held()
 		}
+		deposits, _ := governance.Held(w.Store, rung)
+		want[governance.Pot(rung)] = deposits
 		usage, _ := inference.UsageOf(w.Store, rung)
 		want[crescendo.Pot("inference", rung)] = usage.Escrowed
 		if b, err := revenue.Books.Get(w.Store, uint32(rung)); err == nil {

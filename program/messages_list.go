@@ -4,6 +4,7 @@ import (
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/evaluation"
 	"github.com/crescendo-network/crescendo/funding"
+	"github.com/crescendo-network/crescendo/governance"
 	"github.com/crescendo-network/crescendo/inference"
 	"github.com/crescendo-network/crescendo/internal/canon"
 	"github.com/crescendo-network/crescendo/research"
@@ -26,6 +27,7 @@ func Messages() []crescendo.Message {
 		&sealing.MsgRequestKey{}, &sealing.MsgHandOver{}, &sealing.MsgPublishKey{}, &sealing.MsgAllow{},
 		&inference.MsgOpen{}, &inference.MsgSettle{}, &inference.MsgClose{},
 		&revenue.MsgClaim{},
+		&governance.MsgPropose{}, &governance.MsgVote{},
 	}
 }
 

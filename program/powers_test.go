@@ -95,6 +95,8 @@ func TestMessagesAreTheseAndNoOthers(t *testing.T) {
 		/crescendo.evaluation.v1.MsgRevealVote
 		/crescendo.funding.v1.MsgContribute
 		/crescendo.funding.v1.MsgRefund
+		/crescendo.governance.v1.MsgPropose
+		/crescendo.governance.v1.MsgVote
 		/crescendo.inference.v1.MsgClose
 		/crescendo.inference.v1.MsgOpen
 		/crescendo.inference.v1.MsgSettle

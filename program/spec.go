@@ -13,6 +13,7 @@ type Spec struct {
 	Evaluation Evaluation        `pb:"5" yaml:"evaluation"`
 	Simulated  bool              `pb:"6" yaml:"-"` // sim evidence is acceptable: only on crescendo-dev-* chains
 	Rungs      []Rung            `pb:"7" yaml:"rungs"`
+	Governance Governance        `pb:"8" yaml:"governance"` // without it holders do not vote
 }
 
 // Corpus says what text the organiser packs. Source "go" is the Go tree's own

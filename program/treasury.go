@@ -87,5 +87,5 @@ func (c *call) claim(m *revenue.MsgClaim) error {
 		return nil // only an operator's part was due, or the raise has just filled
 	}
 	buy := &funding.MsgContribute{Sender: m.Sender, Rung: m.Reinvest, Amount: min(paid, room)}
-	return c.join(funding.Contribute(c.env, c.store, buy, true))
+	return c.contribute(buy, true)
 }

@@ -52,6 +52,9 @@ func (s Spec) validateHead() error {
 	case s.Evaluation.Sequences == 0 || s.Evaluation.Sequences > 4096:
 		return fmt.Errorf("evaluation.sequences: %d, want 1 to 4096", s.Evaluation.Sequences)
 	}
+	if err := s.Governance.validate(); err != nil {
+		return fmt.Errorf("governance.%w", err)
+	}
 	return amount("evaluation.bond", s.Evaluation.Bond)
 }
 

@@ -88,7 +88,7 @@ func New(o Options, rules Rules, genesis func(kv.Store) error, balances map[cres
 func pots() map[crescendo.Account]crescendo.Account {
 	const rungs = 64 // more than a programme may have
 	names := []crescendo.Account{"@treasury", crescendo.Burn}
-	for _, rule := range []string{"funding", "research", "training", "evaluation", "sealing", "inference", "revenue"} {
+	for _, rule := range []string{"funding", "research", "training", "evaluation", "sealing", "inference", "revenue", "governance"} {
 		for rung := range crescendo.RungID(rungs + 1) {
 			names = append(names, crescendo.Pot(rule, rung))
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/evaluation"
 	"github.com/crescendo-network/crescendo/funding"
+	"github.com/crescendo-network/crescendo/governance"
 	"github.com/crescendo-network/crescendo/inference"
 	"github.com/crescendo-network/crescendo/internal/kv"
 	"github.com/crescendo-network/crescendo/program"
@@ -390,6 +391,11 @@ func (x *execution) potsOf(id crescendo.RungID, want map[crescendo.Account]cresc
 	if err != nil {
 		return err
 	}
+	deposits, err := governance.Held(x.store, id)
+	if err != nil {
+		return err
+	}
+	want[governance.Pot(id)] = deposits
 	want[crescendo.Pot("funding", id)] = raise.Raised - raise.Spent - raise.Refunded
 	want[crescendo.Pot("inference", id)] = usage.Escrowed
 	want[crescendo.Pot("revenue", id)] = book.Received - book.NextRung - book.Claimed
