@@ -35,6 +35,11 @@ func (c *call) apply(m crescendo.Message) error {
 		return c.join(research.Register(c.env, c.store, m))
 	case *research.MsgAdopt:
 		return c.adopt(m)
+	case *research.MsgNameCorpus:
+		if _, err := c.at(m.Rung, "name corpus", StageRaising, StageCompeting); err != nil {
+			return err
+		}
+		return c.join(research.NameCorpus(c.env, c.store, m, c.spec.Organiser))
 	case *revenue.MsgClaim:
 		return c.claim(m)
 	case *inference.MsgOpen:

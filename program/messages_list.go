@@ -19,7 +19,7 @@ func Messages() []crescendo.Message {
 	return []crescendo.Message{
 		&MsgOpenRaise{},
 		&funding.MsgContribute{}, &funding.MsgRefund{},
-		&research.MsgRegister{}, &research.MsgAdopt{},
+		&research.MsgRegister{}, &research.MsgAdopt{}, &research.MsgNameCorpus{},
 		&training.MsgJoin{}, &training.MsgLeave{}, &training.MsgStart{},
 		&training.MsgCommit{}, &training.MsgReveal{}, &training.MsgAttest{},
 		&evaluation.MsgRegister{}, &evaluation.MsgCommitVote{}, &evaluation.MsgRevealVote{}, &evaluation.MsgReplay{},
