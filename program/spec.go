@@ -1,6 +1,9 @@
 package program
 
-import "github.com/crescendo-network/crescendo"
+import (
+	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/research"
+)
 
 // Spec is a programme: its ladder, budgets and policies. It stands in the
 // genesis of the ledger; nothing in it changes afterwards. Fractions are in
@@ -41,6 +44,10 @@ type Rung struct {
 	Sealing   Sealing   `pb:"5" yaml:"sealing"`
 	Inference Inference `pb:"6" yaml:"inference"`
 	Revenue   Revenue   `pb:"7" yaml:"revenue"`
+
+	// Competition decides which recipe the rung is trained with. Zero: the
+	// organiser does.
+	Competition research.Terms `pb:"8" yaml:"competition"`
 }
 
 // Model is a Llama-family shape. The vocabulary is the corpus's.
@@ -67,24 +74,25 @@ type Raise struct {
 // OperatorBP the sealing vault. The rest, and what is not earned, goes to the
 // treasury of the next rung.
 type Training struct {
-	Rounds        uint32           `pb:"1" yaml:"rounds"`
-	Steps         uint32           `pb:"2" yaml:"steps"`     // inner steps per round
-	Sequences     uint32           `pb:"3" yaml:"sequences"` // per step
-	Eager         uint32           `pb:"4" yaml:"eager"`     // steps a trainer does before the new base is known
-	MinTrainers   uint32           `pb:"5" yaml:"min-trainers"`
-	Seats         uint32           `pb:"6" yaml:"seats"`
-	Keep          uint32           `pb:"7" yaml:"keep"` // how many go on to the next rung
-	Codec         string           `pb:"8" yaml:"codec"`
-	Probation     uint32           `pb:"9" yaml:"probation"` // a trainer's first rounds are all replayed
-	AuditPerMille uint32           `pb:"10" yaml:"audit-per-mille"`
-	Bond          crescendo.Amount `pb:"11" yaml:"bond"`
-	CommitBlocks  uint64           `pb:"12" yaml:"commit-blocks"`
-	RevealBlocks  uint64           `pb:"13" yaml:"reveal-blocks"`
-	VoteBlocks    uint64           `pb:"14" yaml:"vote-blocks"`
-	TrainersBP    uint32           `pb:"15" yaml:"trainers-bp"`
-	EvaluatorsBP  uint32           `pb:"16" yaml:"evaluators-bp"`
-	OperatorBP    uint32           `pb:"17" yaml:"operator-bp"`
-	Optimizer     Optimizer        `pb:"18" yaml:"optimizer"`
+	Rounds        uint32               `pb:"1" yaml:"rounds"`
+	Steps         uint32               `pb:"2" yaml:"steps"`     // inner steps per round
+	Sequences     uint32               `pb:"3" yaml:"sequences"` // per step
+	Eager         uint32               `pb:"4" yaml:"eager"`     // steps a trainer does before the new base is known
+	MinTrainers   uint32               `pb:"5" yaml:"min-trainers"`
+	Seats         uint32               `pb:"6" yaml:"seats"`
+	Keep          uint32               `pb:"7" yaml:"keep"` // how many go on to the next rung
+	Codec         string               `pb:"8" yaml:"codec"`
+	Probation     uint32               `pb:"9" yaml:"probation"` // a trainer's first rounds are all replayed
+	AuditPerMille uint32               `pb:"10" yaml:"audit-per-mille"`
+	Bond          crescendo.Amount     `pb:"11" yaml:"bond"`
+	CommitBlocks  uint64               `pb:"12" yaml:"commit-blocks"`
+	RevealBlocks  uint64               `pb:"13" yaml:"reveal-blocks"`
+	VoteBlocks    uint64               `pb:"14" yaml:"vote-blocks"`
+	TrainersBP    uint32               `pb:"15" yaml:"trainers-bp"`
+	EvaluatorsBP  uint32               `pb:"16" yaml:"evaluators-bp"`
+	OperatorBP    uint32               `pb:"17" yaml:"operator-bp"`
+	Optimizer     Optimizer            `pb:"18" yaml:"optimizer"`
+	Mix           []research.MixWeight `pb:"19" yaml:"mix"` // empty: all documents alike
 }
 
 // Optimizer is the inner optimizer; the names say the unit.
@@ -99,6 +107,7 @@ type Optimizer struct {
 	ClipMillionths        uint32 `pb:"8" yaml:"clip-millionths"`
 	WarmupBP              uint32 `pb:"9" yaml:"warmup-bp"`
 	FinalBP               uint32 `pb:"10" yaml:"final-bp"`
+	Schedule              string `pb:"11" yaml:"schedule"` // empty: cosine
 }
 
 // Weights policies.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/research"
 )
 
 // Bounds on a programme. They keep the work of one block bounded and every
@@ -87,7 +88,7 @@ func (s Spec) validateRung(i int) error {
 	if err := r.Revenue.validate(); err != nil {
 		return fmt.Errorf("revenue.%w", err)
 	}
-	return nil
+	return r.validateCompetition()
 }
 
 func (m Model) validate(vocab uint32) error {
@@ -154,6 +155,9 @@ func (t Training) validate() error {
 	if err := t.Optimizer.validate(); err != nil {
 		return fmt.Errorf("optimizer.%w", err)
 	}
+	if err := research.CheckMix(t.Mix); err != nil {
+		return fmt.Errorf("mix: %w", err)
+	}
 	return amount("bond", t.Bond)
 }
 
@@ -172,6 +176,8 @@ func (o Optimizer) validate() error {
 		return fmt.Errorf("weight-decay-millionths: weight decay or clip out of range")
 	case o.WarmupBP > 10000 || o.FinalBP > 10000:
 		return fmt.Errorf("warmup-bp: warm-up and final fraction are at most 10000")
+	case o.Schedule != "" && o.Schedule != research.Cosine && o.Schedule != research.WSD:
+		return fmt.Errorf("schedule: %q, want %s or %s", clip(o.Schedule), research.Cosine, research.WSD)
 	}
 	return nil
 }

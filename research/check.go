@@ -10,25 +10,57 @@ func (m *MsgRegister) Check() error {
 	if err := check(m.Sender, m.Rung, m.Recipe); err != nil {
 		return err
 	}
-	if len(m.Parents) > MaxParents {
-		return crescendo.Errorf(crescendo.CodeInvalid, "register recipe %s: %d parents, at most %d are allowed",
-			m.Recipe.Short(), len(m.Parents), MaxParents)
-	}
-	for i, p := range m.Parents {
-		if p.IsZero() || p == m.Recipe {
-			return crescendo.Errorf(crescendo.CodeInvalid, "register recipe %s: it cannot be built on %s", m.Recipe.Short(), p.Short())
-		}
-		for _, q := range m.Parents[:i] {
-			if p == q {
-				return crescendo.Errorf(crescendo.CodeInvalid, "register recipe %s: parent %s is named twice", m.Recipe.Short(), p.Short())
-			}
-		}
-	}
-	return nil
+	return checkParents(m.Recipe, m.Parents)
 }
 
 // Check implements crescendo.Message.
 func (m *MsgAdopt) Check() error { return check(m.Sender, m.Rung, m.Recipe) }
+
+// Check implements crescendo.Message.
+func (m *MsgEnter) Check() error {
+	if m.Commitment.IsZero() {
+		return crescendo.Errorf(crescendo.CodeInvalid, "enter rung %d: the commitment is missing", m.Rung)
+	}
+	return checkRung(m.Sender, m.Rung)
+}
+
+// Check implements crescendo.Message.
+func (m *MsgRevealEntry) Check() error {
+	if err := checkRung(m.Sender, m.Rung); err != nil {
+		return err
+	}
+	if m.Recipe.Author != m.Sender {
+		return crescendo.Errorf(crescendo.CodeForbidden, "reveal entry: the recipe names %.100q as its author, not the sender", m.Recipe.Author)
+	}
+	return m.Recipe.Check()
+}
+
+// Check implements crescendo.Message.
+func (m *MsgRun) Check() error { return checkRung(m.Sender, m.Rung) }
+
+// Check implements crescendo.Message.
+func (m *MsgCommitTrial) Check() error {
+	if m.Commitment.IsZero() || m.Stage == 0 {
+		return crescendo.Errorf(crescendo.CodeInvalid, "commit trial: stages count from 1, and the commitment must not be zero")
+	}
+	return check(m.Sender, m.Rung, m.Recipe)
+}
+
+// Check implements crescendo.Message.
+func (m *MsgRevealTrial) Check() error {
+	switch {
+	case m.Stage == 0 || m.Weights.IsZero():
+		return crescendo.Errorf(crescendo.CodeInvalid, "reveal trial: stages count from 1, and the weights must be named")
+	case len(m.Losses) == 0 || len(m.Losses) > MaxDocuments:
+		return crescendo.Errorf(crescendo.CodeInvalid, "reveal trial: %d losses, want 1 to %d", len(m.Losses), MaxDocuments)
+	}
+	for _, l := range m.Losses {
+		if l > MaxLoss*maxWindow {
+			return crescendo.Errorf(crescendo.CodeInvalid, "reveal trial: a loss of %d micro-nats, at most %d", l, uint64(MaxLoss*maxWindow))
+		}
+	}
+	return check(m.Sender, m.Rung, m.Recipe)
+}
 
 func check(sender crescendo.Account, rung crescendo.RungID, recipe crescendo.Hash) error {
 	if rung == 0 {
@@ -36,6 +68,13 @@ func check(sender crescendo.Account, rung crescendo.RungID, recipe crescendo.Has
 	}
 	if recipe.IsZero() {
 		return crescendo.Errorf(crescendo.CodeInvalid, "the recipe's hash is missing")
+	}
+	return address.CheckSender(sender)
+}
+
+func checkRung(sender crescendo.Account, rung crescendo.RungID) error {
+	if rung == 0 {
+		return crescendo.Errorf(crescendo.CodeInvalid, "the rung is missing: rungs count from 1")
 	}
 	return address.CheckSender(sender)
 }

@@ -39,7 +39,7 @@ func (o *organiser) wake(w *world, a *actor) {
 
 func (o *organiser) start(w *world, v *rung) {
 	if v.state.Recipe.IsZero() {
-		entries, err := research.Recipes.List(w.chain.store, nil, 16, uint32(v.id))
+		entries, err := research.Entries.List(w.chain.store, nil, 16, uint32(v.id))
 		if err != nil {
 			w.fail("read recipes: %v", err)
 		}

@@ -85,7 +85,7 @@ func (c *cli) recipes() *cobra.Command {
 				return err
 			}
 			all := []recipeJSON{}
-			err = each(state, research.Recipes, func(rest []byte, v research.Recipe) {
+			err = each(state, research.Entries, func(rest []byte, v research.Entry) {
 				all = append(all, recipeJSON{hashPart(rest), v.Author, v.Height, v.Adopted})
 			}, r.rung)
 			if err != nil {

@@ -176,7 +176,7 @@ func (o *Organiser) adopt(ctx context.Context, state ledger.State, rung crescend
 		return nil, fmt.Errorf("store recipe: %w", err)
 	}
 	var msgs []crescendo.Message
-	has, err := research.Recipes.Has(state, uint32(rung), name[:])
+	has, err := research.Entries.Has(state, uint32(rung), name[:])
 	if err != nil {
 		return nil, err
 	}

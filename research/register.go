@@ -16,7 +16,7 @@ func Register(env crescendo.Env, s kv.Store, m *MsgRegister) (crescendo.Outcome,
 	origin, err := Origins.Get(s, m.Recipe[:])
 	switch {
 	case errors.Is(err, kv.ErrNotFound):
-		origin = Origin{Author: m.Sender, Rung: m.Rung}
+		origin = Origin{Author: m.Sender, Rung: m.Rung, Parents: m.Parents}
 		if err := Origins.Set(s, origin, m.Recipe[:]); err != nil {
 			return out, err
 		}
@@ -26,7 +26,7 @@ func Register(env crescendo.Env, s kv.Store, m *MsgRegister) (crescendo.Outcome,
 		return out, crescendo.Errorf(crescendo.CodeForbidden, "register recipe %s: it is %s's, registered for rung %d",
 			m.Recipe.Short(), origin.Author, origin.Rung)
 	}
-	entered, err := Recipes.Has(s, uint32(m.Rung), m.Recipe[:])
+	entered, err := Entries.Has(s, uint32(m.Rung), m.Recipe[:])
 	if err != nil {
 		return out, fmt.Errorf("register recipe %s: %w", m.Recipe.Short(), err)
 	}
@@ -46,8 +46,8 @@ func Register(env crescendo.Env, s kv.Store, m *MsgRegister) (crescendo.Outcome,
 	}
 	out.Emit(crescendo.NewEvent("research.registered", m.Rung,
 		"recipe", m.Recipe, "author", m.Sender, "parents", len(m.Parents)))
-	recipe := Recipe{Author: m.Sender, Height: env.Height, Parents: m.Parents}
-	return out, Recipes.Set(s, recipe, uint32(m.Rung), m.Recipe[:])
+	recipe := Entry{Author: m.Sender, Height: env.Height, Parents: m.Parents}
+	return out, Entries.Set(s, recipe, uint32(m.Rung), m.Recipe[:])
 }
 
 // Adopt fixes the recipe a rung is trained with, once and for all.
@@ -63,7 +63,7 @@ func Adopt(_ crescendo.Env, s kv.Store, m *MsgAdopt, organiser crescendo.Account
 	} else if !errors.Is(err, kv.ErrNotFound) {
 		return out, fmt.Errorf("adopt a recipe for rung %d: %w", m.Rung, err)
 	}
-	recipe, err := Recipes.Get(s, uint32(m.Rung), m.Recipe[:])
+	recipe, err := Entries.Get(s, uint32(m.Rung), m.Recipe[:])
 	if errors.Is(err, kv.ErrNotFound) {
 		return out, crescendo.Errorf(crescendo.CodeNotFound, "adopt a recipe for rung %d: %s is not in its competition",
 			m.Rung, m.Recipe.Short()).WithHint("register the recipe first")
@@ -71,7 +71,7 @@ func Adopt(_ crescendo.Env, s kv.Store, m *MsgAdopt, organiser crescendo.Account
 		return out, fmt.Errorf("adopt a recipe for rung %d: %w", m.Rung, err)
 	}
 	recipe.Adopted = true
-	if err := Recipes.Set(s, recipe, uint32(m.Rung), m.Recipe[:]); err != nil {
+	if err := Entries.Set(s, recipe, uint32(m.Rung), m.Recipe[:]); err != nil {
 		return out, err
 	}
 	out.Emit(crescendo.NewEvent("research.adopted", m.Rung, "recipe", m.Recipe, "author", recipe.Author))
@@ -80,16 +80,16 @@ func Adopt(_ crescendo.Env, s kv.Store, m *MsgAdopt, organiser crescendo.Account
 
 // Adopted returns the recipe a rung is trained with; a rung without one is a
 // CodeNotFound error.
-func Adopted(r kv.Reader, rung crescendo.RungID) (crescendo.Hash, Recipe, error) {
+func Adopted(r kv.Reader, rung crescendo.RungID) (crescendo.Hash, Entry, error) {
 	adopted, err := Adoptions.Get(r, uint32(rung))
 	if errors.Is(err, kv.ErrNotFound) {
-		return crescendo.Hash{}, Recipe{}, crescendo.Errorf(crescendo.CodeNotFound, "rung %d has adopted no recipe yet", rung)
+		return crescendo.Hash{}, Entry{}, crescendo.Errorf(crescendo.CodeNotFound, "rung %d has adopted no recipe yet", rung)
 	} else if err != nil {
-		return crescendo.Hash{}, Recipe{}, fmt.Errorf("read the adopted recipe of rung %d: %w", rung, err)
+		return crescendo.Hash{}, Entry{}, fmt.Errorf("read the adopted recipe of rung %d: %w", rung, err)
 	}
-	recipe, err := Recipes.Get(r, uint32(rung), adopted.Recipe[:])
+	recipe, err := Entries.Get(r, uint32(rung), adopted.Recipe[:])
 	if err != nil {
-		return crescendo.Hash{}, Recipe{}, fmt.Errorf("read recipe %s of rung %d: %w", adopted.Recipe.Short(), rung, err)
+		return crescendo.Hash{}, Entry{}, fmt.Errorf("read recipe %s of rung %d: %w", adopted.Recipe.Short(), rung, err)
 	}
 	return adopted.Recipe, recipe, nil
 }

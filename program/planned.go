@@ -1,0 +1,112 @@
+package program
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/internal/kv"
+	"github.com/crescendo-network/crescendo/research"
+)
+
+// Effective returns the programme with a recipe applied to a rung. A recipe
+// chooses how a budget is used, not how large it is: a shape may have at most
+// the programme's parameters, a context at most its tokens, and the steps of a
+// round follow from the tokens that the programme gives it.
+func Effective(spec Spec, rung crescendo.RungID, recipe research.Recipe) (Spec, error) {
+	if rung == 0 || int(rung) > len(spec.Rungs) {
+		return Spec{}, crescendo.Errorf(crescendo.CodeNotFound, "rung %d: the programme has rungs 1 to %d", rung, len(spec.Rungs))
+	}
+	if err := recipe.Check(); err != nil {
+		return Spec{}, err
+	}
+	budget := spec.Rungs[rung-1]
+	spec.Rungs = slices.Clone(spec.Rungs)
+	r := &spec.Rungs[rung-1]
+	if m := recipe.Model; m != (research.Model{}) {
+		r.Model = Model{Dim: m.Dim, Layers: m.Layers, Heads: m.Heads, KVHeads: m.KVHeads, FFN: m.FFN, Tied: m.Tied,
+			Context: r.Model.Context, Vocab: r.Model.Vocab}
+	}
+	if recipe.Context != 0 {
+		r.Model.Context = recipe.Context
+	}
+	if recipe.Sequences != 0 {
+		r.Training.Sequences = recipe.Sequences
+	}
+	if recipe.Optimizer != (research.Optimizer{}) {
+		r.Training.Optimizer = Optimizer(recipe.Optimizer)
+	}
+	if len(recipe.Mix) > 0 {
+		r.Training.Mix = slices.Clone(recipe.Mix)
+	}
+	if err := fit(spec, budget, r, recipe); err != nil {
+		return Spec{}, crescendo.Errorf(crescendo.CodeInvalid, "recipe %q for rung %d: %v", recipe.Name, rung, err)
+	}
+	return spec, nil
+}
+
+// fit holds a recipe's rung to the programme's budget.
+func fit(spec Spec, budget Rung, r *Rung, recipe research.Recipe) error {
+	vocab := r.Model.Vocabulary(spec.Corpus.Vocabulary)
+	if err := r.Model.validate(vocab); err != nil {
+		return fmt.Errorf("model.%w", err)
+	}
+	if have, most := Parameters(r.Model, vocab), Parameters(budget.Model, vocab); have > most {
+		return fmt.Errorf("model: %d parameters, the rung's budget is %d", have, most)
+	}
+	switch {
+	case recipe.Context != 0 && budget.Model.Context%recipe.Context != 0:
+		return fmt.Errorf("context: %d does not divide the programme's %d", recipe.Context, budget.Model.Context)
+	case !recipe.Shard.IsZero():
+		return fmt.Errorf("shard: contributed text is not taken yet")
+	case !recipe.Evaluation.IsZero():
+		return fmt.Errorf("evaluation: contributed evaluation tasks are not taken yet")
+	}
+	steps := budget.RoundTokens() / (uint64(r.Training.Sequences) * uint64(r.Model.Context))
+	if steps == 0 || steps > 1<<16 {
+		return fmt.Errorf("sequences: %d of %d tokens make %d steps a round, want 1 to %d", r.Training.Sequences, r.Model.Context, steps, 1<<16)
+	}
+	r.Training.Eager = uint32(uint64(budget.Training.Eager) * steps / uint64(budget.Training.Steps))
+	r.Training.Steps = uint32(steps)
+	return r.Training.validate()
+}
+
+// Planned returns the programme as a rung is trained: with the recipe that won
+// the rung's competition, if it had one and it is decided.
+func Planned(r kv.Reader, rung crescendo.RungID) (Spec, error) {
+	spec, err := Specs.Get(r)
+	if err != nil {
+		return Spec{}, fmt.Errorf("read the programme: %w", err)
+	}
+	return plannedOf(r, spec, rung)
+}
+
+func plannedOf(r kv.Reader, spec Spec, rung crescendo.RungID) (Spec, error) {
+	if rung == 0 || int(rung) > len(spec.Rungs) || spec.Rungs[rung-1].Competition.None() {
+		return spec, nil
+	}
+	adopted, err := research.Adoptions.Get(r, uint32(rung))
+	if errors.Is(err, kv.ErrNotFound) {
+		return spec, nil
+	}
+	if err != nil {
+		return Spec{}, fmt.Errorf("read the adopted recipe of rung %d: %w", rung, err)
+	}
+	recipe, err := research.Contents.Get(r, adopted.Recipe[:])
+	if err != nil {
+		return Spec{}, fmt.Errorf("read recipe %s of rung %d: %w", adopted.Recipe.Short(), rung, err)
+	}
+	return Effective(spec, rung, recipe)
+}
+
+func (r Rung) validateCompetition() error {
+	t := r.Training
+	if err := r.Competition.Validate(); err != nil {
+		return fmt.Errorf("competition.%w", err)
+	}
+	if sum := t.TrainersBP + t.EvaluatorsBP + t.OperatorBP + r.Competition.TrialsBP + r.Competition.PrizeBP; sum > 10000 {
+		return fmt.Errorf("competition.prize-bp: with what trials, trainers, evaluators and operator get, %d of 10000", sum)
+	}
+	return nil
+}
