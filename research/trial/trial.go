@@ -53,7 +53,7 @@ type Task struct {
 // Result is what a trial comes to.
 type Result struct {
 	Weights crescendo.Hash // of the checkpoint it ends with
-	Losses  []uint64       // micro-nats summed over each document's targets, in ascending order of documents
+	Losses  []uint64       // mean per target of each document, in micro-nats, in ascending order of documents
 }
 
 // Text is where a trial reads: a corpus, cut into windows of any size.
@@ -128,7 +128,7 @@ func Run(ctx context.Context, e engine.Engine, text Text, t Task, progress Progr
 	if err != nil {
 		return Result{}, err
 	}
-	losses, err := score(ctx, model, p, heldOut, documents)
+	losses, err := score(ctx, model, p, heldOut, documents, uint64(t.Window))
 	if errors.Is(err, engine.ErrNotFinite) {
 		return t.diverged(done, len(documents)), nil
 	}
@@ -166,10 +166,10 @@ func (t Task) train(ctx context.Context, model engine.Model, p outer.Plan, data 
 	return steps, nil
 }
 
-// score sums each document's loss. A document longer than the context is cut
+// score is the mean loss over each document's targets. A document longer than the context is cut
 // into as many sequences as it has contexts, so that all recipes are asked for
 // the same targets.
-func score(ctx context.Context, model engine.Model, p outer.Plan, data outer.Windows, documents []int) ([]uint64, error) {
+func score(ctx context.Context, model engine.Model, p outer.Plan, data outer.Windows, documents []int, targets uint64) ([]uint64, error) {
 	context := p.Shape.Context
 	losses := make([]uint64, len(documents))
 	var batch []int32
@@ -202,7 +202,13 @@ func score(ctx context.Context, model engine.Model, p outer.Plan, data outer.Win
 			}
 		}
 	}
-	return losses, flush()
+	if err := flush(); err != nil {
+		return nil, err
+	}
+	for d := range losses {
+		losses[d] = min(losses[d]/targets, worstLoss)
+	}
+	return losses, nil
 }
 
 // diverged is the result of a trial whose numbers are not finite after some
@@ -214,7 +220,7 @@ func (t Task) diverged(step, documents int) Result {
 	w := digest.Sum("crescendo/research/trial/diverged/v1", t.Seed[:], canon.Encode(r), binary.BigEndian.AppendUint32(nil, uint32(step)))
 	losses := make([]uint64, documents)
 	for i := range losses {
-		losses[i] = worstLoss * uint64(t.Window)
+		losses[i] = worstLoss
 	}
 	return Result{w, losses}
 }

@@ -100,6 +100,7 @@ func OptimizerOf(o program.Optimizer, totalSteps int) engine.Optimizer {
 		WeightDecay: millionths(o.WeightDecayMillionths), Momentum: millionths(o.MomentumMillionths),
 		Clip: millionths(o.ClipMillionths), WarmupSteps: int(uint64(totalSteps) * uint64(o.WarmupBP) / 10000),
 		TotalSteps: totalSteps, FinalFraction: float32(float64(o.FinalBP) / 1e4), NewtonSchulzSteps: newtonSchulzSteps,
+		Schedule: o.Schedule,
 	}
 }
 

@@ -1,0 +1,275 @@
+package runner
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/internal/kv"
+	"github.com/crescendo-network/crescendo/ledger"
+	"github.com/crescendo-network/crescendo/research"
+	"github.com/crescendo-network/crescendo/research/trial"
+)
+
+// messagesPerTransaction bounds what is submitted at once: one refusal refuses
+// all of it.
+const messagesPerTransaction = 8
+
+// maxDuties bounds the trials looked at; more than that wait.
+const maxDuties = 256
+
+// seat is a runner's place in one rung's competition.
+type seat struct {
+	rung    crescendo.RungID
+	journal *journal
+	text    trial.Text
+	asked   crescendo.Height      // when it last asked to join
+	failed  map[trial.Name]string // trials that cannot be done here
+}
+
+// job is one trial in the works.
+type job struct {
+	rung crescendo.RungID
+	name trial.Name
+}
+
+type done struct {
+	job    job
+	result trial.Result
+	err    error
+}
+
+// attend does what a competition that is not decided yet asks of the runner.
+func (r *runner) attend(ctx context.Context, state ledger.State, rung crescendo.RungID, c research.Competition) error {
+	s := r.seats[rung]
+	if s == nil {
+		j, err := openJournal(r.Home, r.Ledger.ChainID(), rung)
+		if err != nil {
+			return err
+		}
+		s = &seat{rung: rung, journal: j, failed: map[trial.Name]string{}}
+		r.seats[rung] = s
+	}
+	me := string(r.Signer.Account())
+	seated, err := research.Runners.Has(state, uint32(rung), me)
+	if err != nil {
+		return err
+	}
+	if !seated {
+		return r.join(ctx, state, s)
+	}
+	if c.Phase != research.Trialling {
+		return nil
+	}
+	duties, err := dutiesOf(state, rung, me)
+	if err != nil {
+		return err
+	}
+	if err := r.deliver(ctx, state, s, duties); err != nil {
+		return err
+	}
+	return r.begin(ctx, state, s, c, duties)
+}
+
+// join asks for a runner's seat, once every few blocks.
+func (r *runner) join(ctx context.Context, state ledger.State, s *seat) error {
+	if s.asked != 0 && state.Height() < s.asked+8 {
+		return nil
+	}
+	s.asked = state.Height()
+	_, err := r.Ledger.Submit(ctx, r.Signer, &research.MsgRun{Sender: r.Signer.Account(), Rung: s.rung})
+	if crescendo.CodeOf(err) == crescendo.CodeFunds {
+		return fmt.Errorf("%w: %w", ErrNoBond, err)
+	}
+	return err
+}
+
+// dutiesOf lists the trials an account is designated to.
+func dutiesOf(state kv.Reader, rung crescendo.RungID, account string) ([]trial.Name, error) {
+	page, err := research.Duties.List(state, nil, maxDuties, uint32(rung), account)
+	if err != nil {
+		return nil, err
+	}
+	var names []trial.Name
+	for _, e := range page {
+		n, ok := parseName(e.Rest)
+		if !ok {
+			return nil, fmt.Errorf("duty with a key of %d bytes", len(e.Rest))
+		}
+		names = append(names, n)
+	}
+	return names, nil
+}
+
+// parseName reads a trial's name from a key: stage, recipe, seed.
+func parseName(rest []byte) (n trial.Name, ok bool) {
+	if len(rest) != 4+len(n.Recipe)+4 {
+		return n, false
+	}
+	n.Stage = binary.BigEndian.Uint32(rest)
+	copy(n.Recipe[:], rest[4:])
+	n.Seed = binary.BigEndian.Uint32(rest[4+len(n.Recipe):])
+	return n, true
+}
+
+// deliver commits to finished trials and shows those that enough runners have
+// committed to.
+func (r *runner) deliver(ctx context.Context, state ledger.State, s *seat, duties []trial.Name) error {
+	var msgs []crescendo.Message
+	for _, n := range duties {
+		e, ok := s.journal.find(n)
+		if !ok {
+			continue
+		}
+		m, err := r.next(state, s, e)
+		if err != nil {
+			return err
+		}
+		if m != nil {
+			msgs = append(msgs, m)
+		}
+	}
+	for part := range slices.Chunk(msgs, messagesPerTransaction) {
+		if err := r.submit(ctx, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// submit sends messages together, and one by one if they are refused: what has
+// changed for one of them says nothing about the others.
+func (r *runner) submit(ctx context.Context, msgs []crescendo.Message) error {
+	_, err := r.Ledger.Submit(ctx, r.Signer, msgs...)
+	var refusal *crescendo.Error
+	if len(msgs) == 1 || err == nil || !errors.As(err, &refusal) {
+		return err
+	}
+	var errs []error
+	for _, m := range msgs {
+		_, err := r.Ledger.Submit(ctx, r.Signer, m)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// next is the message that a finished trial waits for; nil: none yet.
+func (r *runner) next(state kv.Reader, s *seat, e entry) (crescendo.Message, error) {
+	me, n := r.Signer.Account(), e.Name
+	have, err := optional(research.Results.Get(state, uint32(s.rung), n.Stage, n.Recipe[:], n.Seed, string(me)))
+	if err != nil {
+		return nil, err
+	}
+	reveal := e.message(me, s.rung)
+	switch {
+	case have.Commitment.IsZero():
+		return &research.MsgCommitTrial{Sender: me, Rung: s.rung, Stage: n.Stage, Recipe: n.Recipe, Seed: n.Seed,
+			Commitment: research.TrialCommitment(r.Ledger.ChainID(), *reveal)}, nil
+	case !have.Digest.IsZero():
+		return nil, nil
+	case have.Commitment != research.TrialCommitment(r.Ledger.ChainID(), *reveal):
+		return nil, nil // the journal was lost in between; others will be called
+	}
+	t, err := research.Trials.Get(state, uint32(s.rung), n.Stage, n.Recipe[:], n.Seed)
+	if err != nil || t.Committed < t.Wanted {
+		return nil, err
+	}
+	return reveal, nil
+}
+
+// begin starts the next trial, or stops one that nobody waits for any more.
+func (r *runner) begin(ctx context.Context, state ledger.State, s *seat, c research.Competition, duties []trial.Name) error {
+	if r.busy != nil {
+		if r.busy.rung == s.rung && !slices.Contains(duties, r.busy.name) {
+			r.cancel()
+		}
+		return nil
+	}
+	for _, n := range duties {
+		if _, ok := s.journal.find(n); ok || s.failed[n] != "" {
+			continue
+		}
+		return r.try(ctx, state, s, c, n)
+	}
+	return nil
+}
+
+// try runs one trial on a goroutine of its own.
+func (r *runner) try(ctx context.Context, state ledger.State, s *seat, c research.Competition, n trial.Name) error {
+	if err := r.open(ctx, state, s); err != nil {
+		return err
+	}
+	recipe, err := research.Contents.Get(state, n.Recipe[:])
+	if err != nil {
+		return fmt.Errorf("read recipe %s: %w", n.Recipe.Short(), err)
+	}
+	task, err := trial.TaskOf(r.Ledger.ChainID(), r.spec, s.rung, recipe, n, c.Draw)
+	if err != nil {
+		return r.giveUp(s, n, err)
+	}
+	if err := s.journal.forget(n.Stage); err != nil {
+		return err
+	}
+	ctx, r.cancel = context.WithCancel(ctx)
+	j := job{s.rung, n}
+	r.busy = &j
+	r.Log.Info("trial", "rung", s.rung, "trial", n.String(), "steps", task.Steps())
+	go func() {
+		result, err := r.Try(ctx, r.Engine, s.text, task)
+		r.done <- done{j, result, err} // there is room: one trial at a time
+	}()
+	return nil
+}
+
+// open gets hold of the text that trials read, once.
+func (r *runner) open(ctx context.Context, state ledger.State, s *seat) error {
+	if s.text != nil {
+		return nil
+	}
+	named, err := research.Texts.Get(state, uint32(s.rung))
+	if errors.Is(err, kv.ErrNotFound) {
+		return crescendo.Errorf(crescendo.CodeWrongTime, "the corpus of rung %d is not named yet", s.rung)
+	}
+	if err != nil {
+		return err
+	}
+	reader, err := r.Corpus(ctx, named.Corpus)
+	if err != nil {
+		return err
+	}
+	if reader.Manifest().Root != named.Root {
+		return fmt.Errorf("corpus %s: it is not the one the competition names", named.Corpus)
+	}
+	s.text = trial.OfCorpus(reader)
+	return nil
+}
+
+func (r *runner) giveUp(s *seat, n trial.Name, err error) error {
+	r.Log.Warn("trial cannot be run here", "rung", s.rung, "trial", n.String(), "error", err)
+	s.failed[n] = err.Error()
+	return nil
+}
+
+// keep makes a finished trial durable; the next look at the state commits.
+func (r *runner) keep(d done) error {
+	r.busy = nil
+	r.cancel()
+	s := r.seats[d.job.rung]
+	if s == nil || errors.Is(d.err, context.Canceled) {
+		return nil
+	}
+	if d.err != nil {
+		r.Log.Warn("trial failed", "rung", s.rung, "trial", d.job.name.String(), "error", d.err)
+		r.retry = true
+		return nil
+	}
+	e := entry{Name: d.job.name, Weights: d.result.Weights, Losses: d.result.Losses}
+	if _, err := rand.Read(e.Salt[:]); err != nil {
+		return fmt.Errorf("draw salt: %w", err)
+	}
+	return s.journal.record(e)
+}
