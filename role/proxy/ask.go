@@ -114,6 +114,9 @@ func (p *pool) account(ctx context.Context, s *session, r prompt.Request, e prom
 		return err
 	}
 	s.last, s.unsure, s.maybe = e.Receipt.Receipt, 0, 0
+	if p.cfg.Receipt != nil {
+		p.cfg.Receipt(e.Receipt)
+	}
 	return nil
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/blob"
+	"github.com/crescendo-network/crescendo/inference"
 	"github.com/crescendo-network/crescendo/ledger"
 )
 
@@ -34,8 +35,10 @@ type Config struct {
 	Listen   string     // "" means 127.0.0.1:0; anything but loopback is refused
 	Home     string     // remembers open sessions over crashes; "": nothing does
 	Blobs    blob.Store // to check prompt token counts; nil: they are believed within bounds
-	Log      *slog.Logger
-	Ready    func(address string) // called once it serves; may be nil
+	// Receipt is told every receipt that has been checked; nil: nobody is.
+	Receipt func(inference.SignedReceipt)
+	Log     *slog.Logger
+	Ready   func(address string) // called once it serves; may be nil
 }
 
 // DefaultRequests is how many requests that fill the whole context a session's

@@ -1,0 +1,273 @@
+package desk
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/funding"
+	"github.com/crescendo-network/crescendo/ledger"
+	"github.com/crescendo-network/crescendo/program"
+	"github.com/crescendo-network/crescendo/revenue"
+	"github.com/crescendo-network/crescendo/role/hub/page"
+)
+
+// action is something a visitor can do: a form that becomes one message.
+type action struct {
+	name   string // in the address
+	title  string
+	verb   string // on the button that sends it
+	about  string
+	fields []field
+	build  func(f form, me crescendo.Account) (crescendo.Message, error)
+	// facts are what to know before filling in the form; nil: nothing.
+	facts func(s ledger.State, spec program.Spec, f form, me crescendo.Account) ([]fact, error)
+}
+
+// field is one line of a form.
+type field struct {
+	name, label, hint string
+	kind              string // "rung", "amount", "text", "hash", "number", "choice", "area"
+	choices           []string
+	standard          string // what stands there at first
+	optional          bool
+}
+
+// fact is a figure beside a form.
+type fact struct{ Name, Value string }
+
+// form is what was filled in, by field.
+type form map[string]string
+
+// maxField bounds one field, maxArea a large one.
+const (
+	maxField = 256
+	maxArea  = 16 << 10
+)
+
+var actions = []action{fund, refund, claim, reinvest}
+
+func actionNamed(name string) (action, bool) {
+	i := slices.IndexFunc(actions, func(a action) bool { return a.name == name })
+	if i < 0 {
+		return action{}, false
+	}
+	return actions[i], true
+}
+
+var fund = action{
+	name: "fund", title: "Fund a raise", verb: "Buy shares",
+	about: "A raise sells shares at a fixed price of one smallest unit each. If it misses its soft cap everybody takes the money back.",
+	fields: []field{
+		{name: "rung", label: "Rung", kind: "rung"},
+		{name: "amount", label: "Amount", kind: "amount", hint: "in smallest units: a million is one demo dollar on development chains"},
+	},
+	build: func(f form, me crescendo.Account) (crescendo.Message, error) {
+		rung, amount, err := f.rungAndAmount()
+		return &funding.MsgContribute{Sender: me, Rung: rung, Amount: amount}, err
+	},
+	facts: raiseFacts,
+}
+
+var refund = action{
+	name: "refund", title: "Take a refund", verb: "Take the money back",
+	about:  "After a raise that missed its soft cap, or a rung that was halted, each holder takes back what was not spent.",
+	fields: []field{{name: "rung", label: "Rung", kind: "rung"}},
+	build: func(f form, me crescendo.Account) (crescendo.Message, error) {
+		rung, err := f.rung("rung")
+		return &funding.MsgRefund{Sender: me, Rung: rung}, err
+	},
+	facts: raiseFacts,
+}
+
+var claim = action{
+	name: "claim", title: "Claim what is due", verb: "Take it",
+	about:  "Takes everything a rung owes this account as holder, contributor and operator.",
+	fields: []field{{name: "rung", label: "Rung that owes it", kind: "rung"}},
+	build: func(f form, me crescendo.Account) (crescendo.Message, error) {
+		rung, err := f.rung("rung")
+		return &revenue.MsgClaim{Sender: me, Rung: rung}, err
+	},
+	facts: dueFacts,
+}
+
+var reinvest = action{
+	name: "reinvest", title: "Reinvest what is due", verb: "Buy shares with it",
+	about: "Buys shares of an open raise with what a rung owes this account as holder and contributor; an operator's part, and what does not fit, is paid out.",
+	fields: []field{
+		{name: "rung", label: "Rung that owes it", kind: "rung"},
+		{name: "into", label: "Rung whose raise is open", kind: "rung"},
+	},
+	build: func(f form, me crescendo.Account) (crescendo.Message, error) {
+		rung, err := f.rung("rung")
+		if err != nil {
+			return nil, err
+		}
+		into, err := f.rung("into")
+		return &revenue.MsgClaim{Sender: me, Rung: rung, Reinvest: into}, err
+	},
+	facts: dueFacts,
+}
+
+func (f form) rung(name string) (crescendo.RungID, error) {
+	n, err := strconv.ParseUint(f[name], 10, 32)
+	if err != nil || n == 0 {
+		return 0, crescendo.Errorf(crescendo.CodeInvalid, "%s %q: want the number of a rung", name, f[name]).WithHint("rungs are counted from 1")
+	}
+	return crescendo.RungID(n), nil
+}
+
+func (f form) amount(name string) (crescendo.Amount, error) {
+	a, err := crescendo.ParseAmount(strings.ReplaceAll(f[name], "_", ""))
+	if err != nil {
+		return 0, crescendo.Errorf(crescendo.CodeInvalid, "%s %q: want decimal digits", name, f[name]).
+			WithHint("amounts are whole numbers of the smallest unit, without point or comma")
+	}
+	return a, nil
+}
+
+func (f form) rungAndAmount() (crescendo.RungID, crescendo.Amount, error) {
+	rung, err := f.rung("rung")
+	if err != nil {
+		return 0, 0, err
+	}
+	amount, err := f.amount("amount")
+	return rung, amount, err
+}
+
+// read takes an action's fields from a request, and nothing else.
+func (a action) read(value func(string) string) (form, error) {
+	f := form{}
+	for _, field := range a.fields {
+		v := strings.TrimSpace(value(field.name))
+		limit := maxField
+		if field.kind == "area" {
+			limit = maxArea
+		}
+		if len(v) > limit {
+			return f, crescendo.Errorf(crescendo.CodeInvalid, "%s: %d bytes, at most %d", field.label, len(v), limit)
+		}
+		if v == "" {
+			v = field.standard
+		}
+		f[field.name] = v
+	}
+	return f, nil
+}
+
+// draft is a message that was shown and waits to be confirmed.
+type draft struct {
+	nonce   string
+	action  string
+	form    form
+	message crescendo.Message
+}
+
+const noteDraft = "draft"
+
+func (d *Desk) formPage(w http.ResponseWriter, r *http.Request, v visit) {
+	a, ok := actionNamed(r.PathValue("action"))
+	if !ok {
+		d.refuse(w, r, http.StatusNotFound, crescendo.Errorf(crescendo.CodeNotFound, "there is no such form").WithHint("the account page lists what can be done"))
+		return
+	}
+	f, err := a.read(r.URL.Query().Get)
+	d.showForm(w, r, v, a, f, err, false)
+}
+
+// showForm shows a form as it was filled in, with what is wrong, if anything.
+func (d *Desk) showForm(w http.ResponseWriter, r *http.Request, v visit, a action, f form, wrong error, sent bool) {
+	m := formModel{Action: a, Form: f, CSRF: v.session.Token(), Wallet: v.wallet}
+	status := http.StatusOK
+	if wrong != nil {
+		m.Text, m.Hint = d.explain(r, wrong)
+		if sent {
+			status = statusOf(wrong)
+		}
+	}
+	state, err := d.cfg.Ledger.State(r.Context())
+	if err != nil {
+		d.refuse(w, r, http.StatusBadGateway, err)
+		return
+	}
+	spec, err := program.Specs.Get(state)
+	if err != nil {
+		d.refuse(w, r, http.StatusBadGateway, err)
+		return
+	}
+	m.Rungs = spec.Rungs
+	if a.facts != nil {
+		if m.Facts, err = a.facts(state, spec, f, v.wallet.account); err != nil {
+			d.refuse(w, r, http.StatusBadGateway, err)
+			return
+		}
+	}
+	d.render(w, r, status, a.title, formView(m))
+}
+
+// preview shows what a form would do. Nothing is signed.
+func (d *Desk) preview(w http.ResponseWriter, r *http.Request, v visit) {
+	a, ok := actionNamed(r.PathValue("action"))
+	if !ok {
+		d.refuse(w, r, http.StatusNotFound, crescendo.Errorf(crescendo.CodeNotFound, "there is no such form"))
+		return
+	}
+	f, err := a.read(r.PostForm.Get)
+	if err != nil {
+		d.showForm(w, r, v, a, f, err, true)
+		return
+	}
+	m, err := a.build(f, v.wallet.account)
+	if err == nil {
+		err = m.Check()
+	}
+	var will foretold
+	if err == nil {
+		will, err = foretell(r.Context(), d.cfg.Ledger, m)
+	}
+	if err != nil {
+		d.showForm(w, r, v, a, f, err, true)
+		return
+	}
+	waiting := &draft{nonce: nonce(), action: a.name, form: f, message: m}
+	d.sessions.Note(v.session, noteDraft, waiting)
+	d.render(w, r, http.StatusOK, a.title, previewView(previewModel{
+		Action: a, Form: f, CSRF: v.session.Token(), Nonce: waiting.nonce, Wallet: v.wallet,
+		Type: m.TypeURL(), JSON: messageJSON(m), Will: will,
+	}))
+}
+
+// drafted takes the draft that a confirmation is for. It can be taken once:
+// sending the form again does nothing.
+func (d *Desk) drafted(r *http.Request, v visit) (*draft, error) {
+	waiting, _ := d.sessions.Take(v.session, noteDraft).(*draft)
+	if waiting == nil || waiting.action != r.PathValue("action") || waiting.nonce != r.PostForm.Get("nonce") {
+		return nil, crescendo.Errorf(crescendo.CodeDuplicate, "confirm: that preview has been used, or another one came after it").
+			WithHint("fill in the form again; the account page shows what has been sent")
+	}
+	return waiting, nil
+}
+
+// confirm signs and sends what was shown, with a key that this hub has.
+func (d *Desk) confirm(w http.ResponseWriter, r *http.Request, v visit) {
+	waiting, err := d.drafted(r, v)
+	if err == nil && v.wallet.signer == nil {
+		err = crescendo.Errorf(crescendo.CodeForbidden, "confirm: this hub does not hold the key of %s", v.wallet.account).
+			WithHint("sign with the browser's wallet, which needs JavaScript")
+	}
+	if err != nil {
+		d.refuse(w, r, statusOf(err), err)
+		return
+	}
+	a, _ := actionNamed(waiting.action)
+	result, err := d.submit(r.Context(), v.wallet.signer, waiting.message)
+	if err != nil {
+		d.showForm(w, r, v, a, waiting.form, err, true)
+		return
+	}
+	d.say(v.session, page.Flash{Kind: "done", Text: fmt.Sprintf("%s: it is in block %d.", a.title, result.Height)})
+	http.Redirect(w, r, "/tx/"+result.TxHash, http.StatusSeeOther)
+}
