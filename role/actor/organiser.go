@@ -68,8 +68,12 @@ func (o *Organiser) Act(ctx context.Context, state ledger.State) error {
 		switch at.Stage {
 		case program.StageAnnounced:
 			return o.open(ctx, state, rung) // later rungs cannot be further
+		case program.StageRaising:
+			err = o.nameCorpus(ctx, state, rung)
 		case program.StageCompeting:
-			err = o.start(ctx, state, rung)
+			if err = o.nameCorpus(ctx, state, rung); err == nil {
+				err = o.start(ctx, state, rung)
+			}
 		}
 		if err != nil {
 			return fmt.Errorf("rung %d: %w", rung, err)
@@ -128,8 +132,12 @@ func (o *Organiser) open(ctx context.Context, state ledger.State, rung crescendo
 	return err
 }
 
-// start adopts a recipe, unless people have chosen one, and starts training.
+// start adopts a recipe, unless a competition or people have chosen one, and
+// starts training.
 func (o *Organiser) start(ctx context.Context, state ledger.State, rung crescendo.RungID) error {
+	if deciding, err := o.deciding(state, rung); err != nil || deciding {
+		return err
+	}
 	raise, err := funding.Raises.Get(state, uint32(rung))
 	if err != nil || raise.Status != funding.Succeeded {
 		return err
@@ -212,7 +220,15 @@ func (o *Organiser) Prepare(ctx context.Context, rung crescendo.RungID) (*traini
 	if err != nil {
 		return nil, err
 	}
-	p, err := outer.PlanOf(o.Spec, rung)
+	state, err := o.Ledger.State(ctx)
+	if err != nil {
+		return nil, err
+	}
+	spec, err := o.planned(state, rung)
+	if err != nil {
+		return nil, err
+	}
+	p, err := outer.PlanOf(spec, rung)
 	if err != nil {
 		return nil, err
 	}
