@@ -81,7 +81,7 @@ func BenchmarkRecipes(b *testing.B) {
 						}
 						sum := 0.0
 						for _, l := range r.Losses {
-							sum += float64(l) / 1e6 / 64
+							sum += float64(l) / 1e6 / 64 / 128
 						}
 						mean, square = mean+sum/seeds, square+sum*sum/seeds
 					}

@@ -53,7 +53,7 @@ type Task struct {
 // Result is what a trial comes to.
 type Result struct {
 	Weights crescendo.Hash // of the checkpoint it ends with
-	Losses  []uint64       // mean per target of each document, in micro-nats, in ascending order of documents
+	Losses  []uint64       // micro-nats summed over the targets of each document, in ascending order of documents
 }
 
 // Text is where a trial reads: a corpus, cut into windows of any size.
@@ -166,7 +166,7 @@ func (t Task) train(ctx context.Context, model engine.Model, p outer.Plan, data 
 	return steps, nil
 }
 
-// score is the mean loss over each document's targets. A document longer than the context is cut
+// score sums the loss of each document's targets. A document longer than the context is cut
 // into as many sequences as it has contexts, so that all recipes are asked for
 // the same targets.
 func score(ctx context.Context, model engine.Model, p outer.Plan, data outer.Windows, documents []int, targets uint64) ([]uint64, error) {
@@ -206,7 +206,7 @@ func score(ctx context.Context, model engine.Model, p outer.Plan, data outer.Win
 		return nil, err
 	}
 	for d := range losses {
-		losses[d] = min(losses[d]/targets, worstLoss)
+		losses[d] = min(losses[d], worstLoss*targets)
 	}
 	return losses, nil
 }
@@ -220,7 +220,7 @@ func (t Task) diverged(step, documents int) Result {
 	w := digest.Sum("crescendo/research/trial/diverged/v1", t.Seed[:], canon.Encode(r), binary.BigEndian.AppendUint32(nil, uint32(step)))
 	losses := make([]uint64, documents)
 	for i := range losses {
-		losses[i] = worstLoss
+		losses[i] = worstLoss * uint64(t.Window)
 	}
 	return Result{w, losses}
 }

@@ -117,7 +117,7 @@ func TestEveryFieldCounts(t *testing.T) {
 	}
 }
 
-// A trial learns, and its losses are means over the targets of each document.
+// A trial learns, and its losses are sums over the targets of each document.
 func TestLosses(t *testing.T) {
 	first := task(nil)
 	first.Tokens = 1
@@ -126,7 +126,7 @@ func TestLosses(t *testing.T) {
 	for i := range trained.Losses {
 		before, after = before+untrained.Losses[i], after+trained.Losses[i]
 	}
-	perTarget := func(v uint64) float64 { return float64(v) / 1e6 / 8 }
+	perTarget := func(v uint64) float64 { return float64(v) / 1e6 / 8 / 32 }
 	if perTarget(before) < 3.5 || perTarget(before) > 4.5 { // ln 48 = 3.87
 		t.Errorf("%.3f nats per target after one step", perTarget(before))
 	}
@@ -204,7 +204,7 @@ func TestDivergedTrialsAreTheWorst(t *testing.T) {
 			t.Errorf("document %d: %d, a recipe that works has %d", i, l, honest.Losses[i])
 		}
 	}
-	if a.Losses[0] != 20_000_000 {
+	if a.Losses[0] != 20_000_000*32 {
 		t.Errorf("it did not diverge: %v", a.Losses)
 	}
 }
