@@ -80,3 +80,13 @@ secrets-test: build
 .PHONY: templ
 templ:
 	GOFLAGS= $(GO) run github.com/a-h/templ/cmd/templ@v0.3.977 generate -path role/hub
+
+# Compares our GGUF files with llama.cpp's reading of them; needs node, npm and
+# the network, for a package that brings llama.cpp prebuilt.
+INTEROP_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/crescendo/llamacpp
+
+.PHONY: interop-test
+interop-test:
+	@mkdir -p $(INTEROP_DIR)
+	npm install --silent --no-audit --no-fund --ignore-scripts --prefix $(INTEROP_DIR) node-llama-cpp@3.22.1
+	CRESCENDO_LLAMACPP=$(INTEROP_DIR) $(GO) test -count=1 -v ./modelfile/gguf/llamacpp
