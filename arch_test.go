@@ -48,6 +48,7 @@ var sideways = map[string][]string{
 	"modelfile":         {"engine"},
 	"sealing/container": {"sealing/keyshare", "engine", "modelfile"},
 	"training/delta":    {"engine"},
+	"training/growth":   {"engine"},
 	"training/outer":    {"engine", "corpus", "blob", "training/delta", "training/assign"},
 	"research/trial":    {"engine", "corpus", "blob", "training/assign", "training/outer"},
 	"ledger":            {"blob"},
