@@ -39,10 +39,12 @@ type holder struct {
 }
 
 // The name is what a browser lists passkeys under.
-func (h *holder) WebAuthnID() []byte                         { return h.Handle }
-func (h *holder) WebAuthnName() string                       { return "crescendo wallet" }
-func (h *holder) WebAuthnDisplayName() string                { return "crescendo wallet held by this hub" }
-func (h *holder) WebAuthnCredentials() []webauthn.Credential { return []webauthn.Credential{h.Credential} }
+func (h *holder) WebAuthnID() []byte          { return h.Handle }
+func (h *holder) WebAuthnName() string        { return "crescendo wallet" }
+func (h *holder) WebAuthnDisplayName() string { return "crescendo wallet held by this hub" }
+func (h *holder) WebAuthnCredentials() []webauthn.Credential {
+	return []webauthn.Credential{h.Credential}
+}
 
 // stranger is somebody whose passkey is being made.
 type stranger struct{ handle []byte }
