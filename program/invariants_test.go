@@ -134,6 +134,9 @@ func (f *fate) act() {
 		f.try(f.garbage())
 		return
 	}
+	if rapid.IntRange(0, 11).Draw(f.T, "assembly") == 0 {
+		f.assemble(rung)
+	}
 	state, err := program.StateOf(f.Store, rung)
 	if err != nil {
 		f.Fatal(err)

@@ -246,6 +246,7 @@ func playLife(t testing.TB) *player {
 	p.end()
 	p.stage(1, program.StageServing)
 	p.serve(1, 200_000, 100_000)
+	p.must(propose("fred", 1, governance.Statement), &governance.MsgVote{Sender: "fred", Proposal: 1, Yes: true})
 
 	p.must(&program.MsgOpenRaise{Sender: organiser, Rung: 2},
 		&revenue.MsgClaim{Sender: "fred", Rung: 1, Reinvest: 2},

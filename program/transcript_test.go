@@ -94,6 +94,9 @@ func (s *stageplay) message(d *datadriven.TestData, who crescendo.Account) cresc
 		return &inference.MsgSettle{Sender: who, Final: d.HasArg("final"), Receipts: []inference.SignedReceipt{
 			enclave.receipt(s.world, number(d, "session", 1), 0, tokens, crescendo.Amount(2000*tokens))}}
 	}
+	if m := governed(d, who, rung); m != nil {
+		return m
+	}
 	if m := s.work(d, who, rung); m != nil {
 		return m
 	}
