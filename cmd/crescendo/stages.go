@@ -20,6 +20,7 @@ func (c *cli) stages() []*cobra.Command {
 		c.why(),
 		c.wallet(),
 		c.archive(),
+		c.hub(),
 		c.doctor(),
 		c.demo(),
 	}

@@ -15,11 +15,16 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/a-h/templ"
 
+	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/blob"
+	"github.com/crescendo-network/crescendo/role/hub/live"
 	"github.com/crescendo-network/crescendo/role/hub/page"
+	"github.com/crescendo-network/crescendo/role/hub/record"
 	"github.com/crescendo-network/crescendo/role/hub/static"
 )
 
@@ -41,8 +46,12 @@ type Door interface {
 
 // Config is what a Hub needs.
 type Config struct {
-	Demo bool // demo actors play on this chain
-	Log  *slog.Logger
+	Model   *record.Model
+	Blobs   blob.Store
+	Say     func(crescendo.Event) string // tells an event in a sentence
+	Names   map[crescendo.Account]string // of demo actors; may be nil
+	Archive string                       // that others may mirror from
+	Log     *slog.Logger
 }
 
 // Hub is the seat.
@@ -51,10 +60,16 @@ type Hub struct {
 	sections []Section
 	guard    Guard
 	door     Door
+	live     *live.Server
+	texts    *texts
 }
 
 // New makes a hub; Plug adds sections to it before it serves.
-func New(c Config) (*Hub, error) { return &Hub{c: c}, nil }
+func New(c Config) *Hub {
+	h := &Hub{c: c, texts: newTexts()}
+	h.live = live.New(h.fragments)
+	return h
+}
 
 // Plug adds a section. Of Guards and Doors the last one counts.
 func (h *Hub) Plug(s Section) {
@@ -69,7 +84,13 @@ func (h *Hub) Plug(s Section) {
 
 // View is the frame of a page for a request, as all sections use it.
 func (h *Hub) View(r *http.Request, title string) page.View {
-	v := page.View{Title: title, Path: r.URL.Path, Demo: h.c.Demo}
+	v := page.View{Title: title, Path: r.URL.Path}
+	h.c.Model.Read(func(n record.Now) error {
+		v.Programme, v.ChainID, v.Simulated = n.Spec.Name, n.ChainID, n.Spec.Simulated
+		v.Demo = strings.HasPrefix(n.ChainID, "crescendo-dev-")
+		v.Height, v.Updated = n.Height, time.UnixMilli(n.Time)
+		return nil
+	})
 	if h.door != nil {
 		visitor := h.door.Visitor(r)
 		v.User, v.CSRF, v.Flash = visitor.User, visitor.CSRF, visitor.Flash
@@ -91,14 +112,14 @@ func (h *Hub) Render(w http.ResponseWriter, r *http.Request, status int, v page.
 func (h *Hub) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET "+static.Prefix, static.Handler())
+	h.routes(mux)
 	for _, s := range h.sections {
 		s.Routes(mux)
 	}
-	var site http.Handler = mux
 	if h.guard != nil {
-		return h.guard.Wrap(site)
+		return h.guard.Wrap(api(mux))
 	}
-	return headers(site)
+	return headers(api(mux))
 }
 
 // policy allows nothing but what the hub itself serves, and no inline code.
@@ -114,9 +135,7 @@ func headers(next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		if r.Body != nil {
-			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		next.ServeHTTP(w, r)
 	})
 }
@@ -143,6 +162,34 @@ func (h *Hub) Serve(ctx context.Context, l net.Listener) error {
 	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve hub on %s: %w", l.Addr(), err)
 	}
-	return nil
+	return context.Cause(ctx)
 }
 
+// refreshPause keeps a fast chain from being rendered more often than people
+// can read.
+const refreshPause = 250 * time.Millisecond
+
+// Run keeps live pages up to date until ctx ends.
+func (h *Hub) Run(ctx context.Context) error {
+	go h.texts.run(ctx, h.c.Blobs, func(manifest crescendo.Hash, err error) {
+		if err != nil && ctx.Err() == nil {
+			h.c.Log.Warn("read corpus", "manifest", manifest, "error", err)
+		}
+	})
+	for {
+		changed := h.c.Model.Changed()
+		if err := h.live.Refresh(ctx); err != nil && ctx.Err() == nil {
+			h.c.Log.Warn("refresh live pages", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-changed:
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(refreshPause):
+		}
+	}
+}

@@ -76,3 +76,10 @@ func flashRole(f *Flash) string {
 	}
 	return "status"
 }
+
+// Person is an account as people see it.
+type Person struct {
+	Account crescendo.Account `json:"account"`
+	Name    string            `json:"name"` // it gave itself, or its shortened address
+	Demo    bool              `json:"demo"` // a demo actor of this machine
+}

@@ -3,7 +3,9 @@ package record
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/crescendo-network/crescendo"
@@ -36,8 +38,12 @@ type Tally struct {
 	Expelled            int    // members that faults cost their seat
 	Uploaded            uint64 // bytes of all revealed payloads
 	Reveals             int
+	Drawn               Drawn
 	Rounds              []RoundTally // from round 1
 }
+
+// Drawn is what left a purse, by whom it went to.
+type Drawn struct{ Trainers, Evaluators, Vaults, Next crescendo.Amount }
 
 // RoundTally is what the ledger's events say of one round's last attempt.
 type RoundTally struct {
@@ -164,11 +170,16 @@ func (m *Model) announce(target crescendo.Height, stopped error) {
 
 // count needs mu.
 func (m *Model) count(height crescendo.Height, events []crescendo.Event) {
+	sealed := slices.ContainsFunc(events, func(e crescendo.Event) bool { return e.Kind == "sealing.sealed" })
 	for _, e := range events {
 		if e.Rung < 1 || int(e.Rung) > len(m.tallies) {
 			continue
 		}
-		m.tallies[e.Rung-1].count(height, e)
+		t := &m.tallies[e.Rung-1]
+		t.count(height, e)
+		if e.Kind == "funding.drawn" {
+			t.Drawn.add(e, sealed)
+		}
 	}
 }
 
@@ -246,4 +257,23 @@ func (m *Model) replay(ctx context.Context) error {
 	}
 	m.announce(last, nil)
 	return rows.Err()
+}
+
+// add counts one withdrawal. Sealed says that it is part of the transaction
+// that sealed the rung: only then is the vault's operator paid.
+func (d *Drawn) add(e crescendo.Event, sealed bool) {
+	amount, err := crescendo.ParseAmount(e.Get("amount"))
+	if err != nil {
+		return
+	}
+	switch to := e.Get("to"); {
+	case to == "@treasury":
+		d.Next += amount
+	case strings.HasPrefix(to, "@training/"):
+		d.Trainers += amount
+	case sealed:
+		d.Vaults += amount
+	default:
+		d.Evaluators += amount
+	}
 }

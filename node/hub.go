@@ -1,0 +1,153 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/blob"
+	"github.com/crescendo-network/crescendo/node/home"
+	"github.com/crescendo-network/crescendo/node/narrate"
+	"github.com/crescendo-network/crescendo/role/archive"
+	"github.com/crescendo-network/crescendo/role/auditor"
+	"github.com/crescendo-network/crescendo/role/hub"
+	"github.com/crescendo-network/crescendo/role/hub/record"
+)
+
+// HubConfig says what a hub shows and where.
+type HubConfig struct {
+	Archive  string // address of an archive, or the directory of a run
+	Home     string // where the read model is kept
+	Listener net.Listener
+	Demo     map[crescendo.Account]string // names of demo actors on this machine
+	Log      *slog.Logger
+}
+
+// Hub runs a hub.
+func Hub(ctx context.Context, c HubConfig) error {
+	h, err := home.Open(c.Home)
+	if err != nil {
+		return err
+	}
+	audit, err := recordAt(ctx, c.Archive)
+	if err != nil {
+		return err
+	}
+	model, err := record.NewModel(ctx, h.Path("hub.db"), audit.Genesis, audit.Rules)
+	if err != nil {
+		return err
+	}
+	defer model.Close()
+	site := hub.New(hub.Config{
+		Model: model, Blobs: audit.Blobs, Say: sayer(model, c.Demo), Names: c.Demo, Archive: c.Archive, Log: c.Log,
+	})
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return model.Follow(ctx, &source{audit: audit}, c.Log) })
+	g.Go(func() error { return site.Run(ctx) })
+	g.Go(func() error { return site.Serve(ctx, c.Listener) })
+	return g.Wait()
+}
+
+func recordAt(ctx context.Context, where string) (auditor.Config, error) {
+	if strings.HasPrefix(where, "http://") || strings.HasPrefix(where, "https://") {
+		return auditor.OverHTTP(ctx, where)
+	}
+	return auditor.AtHome(where)
+}
+
+// source takes blocks from the archive as far as it has them, and from the
+// ledger, if one runs, after that.
+type source struct {
+	audit auditor.Config
+	mu    sync.Mutex
+	names []crescendo.Hash // of archived blocks; guarded by mu
+}
+
+// maxBlock bounds an archived block.
+const maxBlock = 64 << 20
+
+// Head implements record.Source.
+func (s *source) Head(ctx context.Context) (crescendo.Height, error) {
+	if s.audit.Ledger != nil {
+		if head, err := s.audit.Ledger.Head(ctx); err == nil {
+			return head.Height, nil
+		}
+	}
+	if err := s.list(ctx); err != nil {
+		return 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return crescendo.Height(len(s.names)) + 1, nil
+}
+
+// list asks the archive what it has.
+func (s *source) list(ctx context.Context) error {
+	names, err := s.audit.Blocks(ctx)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.names = names
+	return nil
+}
+
+func (s *source) name(height crescendo.Height) (crescendo.Hash, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if height < 1 || int(height) > len(s.names) {
+		return crescendo.Hash{}, false
+	}
+	return s.names[height-1], true
+}
+
+// recent is how many blocks a ledger is asked for directly; what is older
+// comes from the archive, which remembers longer.
+const recent = 64
+
+// Block implements record.Source.
+func (s *source) Block(ctx context.Context, height crescendo.Height) ([]byte, error) {
+	if name, ok := s.name(height); ok {
+		return s.audit.Blobs.Get(ctx, name, maxBlock)
+	}
+	live, ok := s.audit.Ledger.(archive.Source)
+	if ok {
+		if head, err := s.audit.Ledger.Head(ctx); err == nil && height > head.Height-recent {
+			return live.Block(ctx, height)
+		}
+	}
+	if err := s.list(ctx); err != nil {
+		return nil, err
+	}
+	if name, ok := s.name(height); ok {
+		return s.audit.Blobs.Get(ctx, name, maxBlock)
+	}
+	if ok {
+		return live.Block(ctx, height)
+	}
+	return nil, fmt.Errorf("the archive does not have block %d yet: %w", height, blob.ErrNotFound)
+}
+
+// sayer tells events as `crescendo up` does.
+func sayer(model *record.Model, names map[crescendo.Account]string) func(crescendo.Event) string {
+	var denom string
+	model.Read(func(n record.Now) error {
+		denom = n.Spec.Denom
+		return nil
+	})
+	narrator := narrate.New(denom)
+	for account, name := range names {
+		narrator.Name(account, name)
+	}
+	return func(e crescendo.Event) string {
+		line, _ := narrator.Line(e)
+		return line
+	}
+}

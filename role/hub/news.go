@@ -1,0 +1,21 @@
+package hub
+
+import (
+	"context"
+
+	"github.com/crescendo-network/crescendo/role/hub/page"
+	"github.com/crescendo-network/crescendo/role/hub/record"
+)
+
+// news lists events as sentences, last first.
+func (h *Hub) news(ctx context.Context, f record.Filter) ([]page.News, error) {
+	events, err := h.c.Model.Events(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]page.News, 0, len(events))
+	for _, e := range events {
+		out = append(out, page.News{ID: e.ID, Height: e.Height, Time: e.Time, Tx: e.Tx, Kind: e.Event.Kind, Rung: e.Event.Rung, Text: h.c.Say(e.Event)})
+	}
+	return out, nil
+}
