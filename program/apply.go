@@ -9,7 +9,6 @@ import (
 	"github.com/crescendo-network/crescendo/funding"
 	"github.com/crescendo-network/crescendo/inference"
 	"github.com/crescendo-network/crescendo/internal/kv"
-	"github.com/crescendo-network/crescendo/research"
 	"github.com/crescendo-network/crescendo/revenue"
 	"github.com/crescendo-network/crescendo/sealing"
 	"github.com/crescendo-network/crescendo/training"
@@ -28,18 +27,6 @@ func (c *call) apply(m crescendo.Message) error {
 		return c.contribute(m, false)
 	case *funding.MsgRefund:
 		return c.join(funding.Refund(c.env, c.store, m))
-	case *research.MsgRegister:
-		if _, err := c.at(m.Rung, "register recipe", StageRaising, StageCompeting); err != nil {
-			return err
-		}
-		return c.join(research.Register(c.env, c.store, m))
-	case *research.MsgAdopt:
-		return c.adopt(m)
-	case *research.MsgNameCorpus:
-		if _, err := c.at(m.Rung, "name corpus", StageRaising, StageCompeting); err != nil {
-			return err
-		}
-		return c.join(research.NameCorpus(c.env, c.store, m, c.spec.Organiser))
 	case *revenue.MsgClaim:
 		return c.claim(m)
 	case *inference.MsgOpen:
@@ -115,7 +102,7 @@ func (c *call) applySealing(m crescendo.Message) error {
 	if handled, err := c.applyGovernance(m); handled {
 		return err
 	}
-	return crescendo.Errorf(crescendo.CodeInvalid, "apply %T: no rule takes this message", m)
+	return c.applyResearch(m)
 }
 
 // rung returns what the programme says about a rung.

@@ -33,6 +33,8 @@ func (c *call) endBlockOf(id crescendo.RungID) error {
 	switch state.Stage {
 	case StageRaising:
 		return c.endRaise(id, state)
+	case StageCompeting:
+		return c.compete(id, state)
 	case StageTraining:
 		return c.train(id, state)
 	case StageSelecting:

@@ -172,6 +172,9 @@ func (c *call) carryHalt(proposal uint64, id crescendo.RungID) error {
 // holders what the purse still has. A rung that waits to be sealed has settled
 // with its members already.
 func (c *call) windUp(id crescendo.RungID, state RungState) error {
+	if err := c.cancelCompetition(id); err != nil {
+		return err
+	}
 	if state.Stage != StageSealing {
 		if err := c.join(training.Release(c.env, c.store, c.terms(id))); err != nil {
 			return err

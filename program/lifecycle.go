@@ -34,6 +34,9 @@ func (c *call) openRaise(m *MsgOpenRaise) error {
 	if err := c.move(m.Rung, state, StageRaising); err != nil {
 		return err
 	}
+	if err := c.openCompetition(m.Rung); err != nil {
+		return err
+	}
 	balance, err := c.treasury()
 	if err != nil || balance == 0 {
 		return err
@@ -44,6 +47,9 @@ func (c *call) openRaise(m *MsgOpenRaise) error {
 func (c *call) adopt(m *research.MsgAdopt) error {
 	state, err := c.at(m.Rung, "adopt recipe", StageRaising, StageCompeting)
 	if err != nil {
+		return err
+	}
+	if err := c.byHand(m.Rung, "adopt recipe"); err != nil {
 		return err
 	}
 	if err := c.join(research.Adopt(c.env, c.store, m, c.spec.Organiser)); err != nil {
@@ -71,8 +77,14 @@ func (c *call) endRaise(id crescendo.RungID, state RungState) error {
 		if err := revenue.OpenBook(c.env, c.store, id, limit, raise.Raised); err != nil {
 			return err
 		}
+		if err := c.beginCompetition(id, raise.Raised); err != nil {
+			return err
+		}
 		return c.move(id, state, StageCompeting)
 	case funding.Failed:
+		if err := c.cancelCompetition(id); err != nil {
+			return err
+		}
 		if err := c.join(training.Release(c.env, c.store, c.terms(id))); err != nil {
 			return err
 		}

@@ -20,6 +20,7 @@ func Messages() []crescendo.Message {
 		&MsgOpenRaise{},
 		&funding.MsgContribute{}, &funding.MsgRefund{},
 		&research.MsgRegister{}, &research.MsgAdopt{}, &research.MsgNameCorpus{},
+		&research.MsgEnter{}, &research.MsgRevealEntry{}, &research.MsgRun{}, &research.MsgCommitTrial{}, &research.MsgRevealTrial{},
 		&training.MsgJoin{}, &training.MsgLeave{}, &training.MsgStart{},
 		&training.MsgCommit{}, &training.MsgReveal{}, &training.MsgAttest{},
 		&evaluation.MsgRegister{}, &evaluation.MsgCommitVote{}, &evaluation.MsgRevealVote{}, &evaluation.MsgReplay{},

@@ -102,7 +102,13 @@ func TestMessagesAreTheseAndNoOthers(t *testing.T) {
 		/crescendo.inference.v1.MsgSettle
 		/crescendo.program.v1.MsgOpenRaise
 		/crescendo.research.v1.MsgAdopt
+		/crescendo.research.v1.MsgCommitTrial
+		/crescendo.research.v1.MsgEnter
+		/crescendo.research.v1.MsgNameCorpus
 		/crescendo.research.v1.MsgRegister
+		/crescendo.research.v1.MsgRevealEntry
+		/crescendo.research.v1.MsgRevealTrial
+		/crescendo.research.v1.MsgRun
 		/crescendo.revenue.v1.MsgClaim
 		/crescendo.sealing.v1.MsgAllow
 		/crescendo.sealing.v1.MsgHandOver

@@ -26,7 +26,15 @@ func (s Spec) Terms(id crescendo.RungID) training.Terms {
 	}
 }
 
-func (c *call) terms(id crescendo.RungID) training.Terms { return c.spec.Terms(id) }
+// terms returns the terms of a rung as it is trained. A recipe was held to the
+// budget before it could win; if the store says otherwise the call fails.
+func (c *call) terms(id crescendo.RungID) training.Terms {
+	spec, err := plannedOf(c.store, c.spec, id)
+	if err != nil {
+		c.broken, spec = err, c.spec
+	}
+	return spec.Terms(id)
+}
 
 // work carries out a message to a rung that trains.
 func (c *call) work(id crescendo.RungID, doing string, do func(training.Terms) error) error {
@@ -64,6 +72,9 @@ func (c *call) startTraining(m *training.MsgStart) error {
 		return err
 	}
 	if _, _, err := research.Adopted(c.store, m.Rung); err != nil {
+		return err
+	}
+	if err := c.sameText(m.Rung, m.Corpus); err != nil {
 		return err
 	}
 	raise, err := funding.Raises.Get(c.store, uint32(m.Rung))

@@ -55,6 +55,8 @@ type call struct {
 	store kv.Store
 	spec  Spec
 	out   crescendo.Outcome
+
+	broken error // the store contradicts itself
 }
 
 func (r Rules) within(env crescendo.Env, s kv.Store, do func(*call) error) (crescendo.Outcome, error) {
@@ -69,6 +71,9 @@ func (r Rules) within(env crescendo.Env, s kv.Store, do func(*call) error) (cres
 	c := &call{Rules: r, env: env, store: overlay, spec: spec}
 	if err := do(c); err != nil {
 		return crescendo.Outcome{}, err
+	}
+	if c.broken != nil {
+		return crescendo.Outcome{}, c.broken
 	}
 	if err := c.bookTreasury(); err != nil {
 		return crescendo.Outcome{}, err

@@ -58,9 +58,13 @@ func (c *call) setContributors(id crescendo.RungID, members []kv.Entry[training.
 			points = append(points, revenue.Point{Account: training.Account(e.Rest), Points: m.Tokens})
 		}
 	}
-	_, recipe, err := research.Adopted(c.store, id)
+	recipe, _, err := research.Adopted(c.store, id)
 	if err != nil {
 		return err
 	}
-	return revenue.SetContributors(c.env, c.store, id, points, recipe.Author, c.spec.Rungs[id-1].Revenue.RoyaltyBP)
+	authors, err := c.royalties(recipe)
+	if err != nil {
+		return err
+	}
+	return revenue.SetContributors(c.env, c.store, id, points, authors, c.spec.Rungs[id-1].Revenue.RoyaltyBP)
 }

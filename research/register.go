@@ -34,15 +34,8 @@ func Register(env crescendo.Env, s kv.Store, m *MsgRegister) (crescendo.Outcome,
 		return out, crescendo.Errorf(crescendo.CodeDuplicate, "register recipe %s: it is in rung %d's competition already",
 			m.Recipe.Short(), m.Rung)
 	}
-	for _, parent := range m.Parents {
-		known, err := Origins.Has(s, parent[:])
-		if err != nil {
-			return out, fmt.Errorf("register recipe %s: %w", m.Recipe.Short(), err)
-		}
-		if !known {
-			return out, crescendo.Errorf(crescendo.CodeNotFound, "register recipe %s: its parent %s is not registered",
-				m.Recipe.Short(), parent.Short()).WithHint("register the parent first")
-		}
+	if err := knownParents(s, m.Recipe, m.Parents); err != nil {
+		return out, err
 	}
 	out.Emit(crescendo.NewEvent("research.registered", m.Rung,
 		"recipe", m.Recipe, "author", m.Sender, "parents", len(m.Parents)))

@@ -103,7 +103,9 @@ type Trial struct {
 	Agreed     bool                `pb:"5"`
 	Weights    crescendo.Hash      `pb:"6"` // the result that runners agree on
 	Losses     []uint64            `pb:"7"`
-	Paid       uint32              `pb:"8"` // runners
+	Paid       uint32              `pb:"8"`  // runners
+	Shown      bool                `pb:"9"`  // enough have committed: results may be revealed
+	Failed     bool                `pb:"10"` // no two results agree, and no more runners are called
 }
 
 // Result is one runner's result of a trial.
@@ -134,9 +136,14 @@ type Standing struct {
 }
 
 // Duty stands for a trial a runner is designated to. It goes when the trial
-// has a result.
+// has a result or the stage ends.
 type Duty struct {
-	Steps uint32 `pb:"1"`
+	Since crescendo.Height `pb:"1"`
+}
+
+// Vacancy stands for a trial that wants more runners.
+type Vacancy struct {
+	Wanted uint32 `pb:"1"`
 }
 
 // The rule's collections. Keys are the parts in brackets; hashes as bytes.
@@ -153,5 +160,5 @@ var (
 	Results      = kv.Map[Result]{Name: "research/result"}           // [uint32(rung), stage, recipe, seed, account]
 	Standings    = kv.Map[Standing]{Name: "research/standing"}       // [uint32(rung), stage, uint32 rank]
 	Duties       = kv.Map[Duty]{Name: "research/duty"}               // [uint32(rung), account, stage, recipe, seed]
-	Vacant       = kv.Map[Duty]{Name: "research/vacant"}             // [uint32(rung), stage, recipe, seed]: wants a runner
+	Vacant       = kv.Map[Vacancy]{Name: "research/vacant"}          // [uint32(rung), stage, recipe, seed]: wants a runner
 )

@@ -38,10 +38,11 @@ const (
 )
 
 // SetContributors fixes, once, who shares the contributors' part: the points
-// of verified work, of which royaltyBP go to the author of the adopted recipe.
-// If nobody has points the author has the whole part; if there is no author
-// either, it goes to the next rung.
-func SetContributors(_ crescendo.Env, s kv.Store, rung crescendo.RungID, points []Point, royalty crescendo.Account, royaltyBP uint32) error {
+// of verified work, of which royaltyBP go to the authors of the adopted recipe
+// and of what it builds on, in proportion to their own points; the first of
+// them has what rounding leaves. If nobody has points of work the authors have
+// the whole part; if there are no authors either, it goes to the next rung.
+func SetContributors(_ crescendo.Env, s kv.Store, rung crescendo.RungID, points, royalty []Point, royaltyBP uint32) error {
 	book, err := load(s, rung)
 	if err != nil {
 		return err
@@ -51,9 +52,9 @@ func SetContributors(_ crescendo.Env, s kv.Store, rung crescendo.RungID, points 
 		return crescendo.Errorf(crescendo.CodeDuplicate, "set contributors of rung %d: they are set already", rung)
 	case royaltyBP > wholeBP:
 		return crescendo.Errorf(crescendo.CodeInvalid, "set contributors of rung %d: royalty of %d basis points", rung, royaltyBP)
-	case len(points) > MaxContributors:
+	case len(points)+len(royalty) > MaxContributors:
 		return crescendo.Errorf(crescendo.CodeInvalid, "set contributors of rung %d: %d contributors, at most %d are allowed",
-			rung, len(points), MaxContributors)
+			rung, len(points)+len(royalty), MaxContributors)
 	}
 	scaled, err := scale(points, royalty, royaltyBP)
 	if err != nil {
@@ -75,13 +76,15 @@ func SetContributors(_ crescendo.Env, s kv.Store, rung crescendo.RungID, points 
 
 // scale returns the points of each account, sorted and without repetition,
 // such that the royalty is exactly royaltyBP of their sum.
-func scale(points []Point, royalty crescendo.Account, royaltyBP uint32) ([]Point, error) {
+func scale(points, royalty []Point, royaltyBP uint32) ([]Point, error) {
 	var sum crescendo.Amount
 	var err error
-	for _, p := range points {
+	for _, p := range slices.Concat(points, royalty) {
 		if p.Account == "" {
 			return nil, crescendo.Errorf(crescendo.CodeInvalid, "set contributors: a contributor without account")
 		}
+	}
+	for _, p := range points {
 		if sum, err = sum.Add(crescendo.Amount(p.Points)); err != nil {
 			return nil, crescendo.Errorf(crescendo.CodeInvalid, "set contributors: sum of points: %v", err)
 		}
@@ -90,7 +93,7 @@ func scale(points []Point, royalty crescendo.Account, royaltyBP uint32) ([]Point
 	for sum>>shift > maxPoints {
 		shift++
 	}
-	if royalty == "" {
+	if len(royalty) == 0 {
 		royaltyBP = 0
 	}
 	var work uint64
@@ -102,11 +105,34 @@ func scale(points []Point, royalty crescendo.Account, royaltyBP uint32) ([]Point
 	}
 	switch {
 	case work > 0 && royaltyBP > 0:
-		out = append(out, Point{royalty, work * uint64(royaltyBP)})
-	case work == 0 && royalty != "":
-		out = []Point{{royalty, 1}}
+		out = append(out, Divide(crescendo.Amount(work*uint64(royaltyBP)), royalty)...)
+	case work == 0 && len(royalty) > 0:
+		out = Divide(wholeBP, royalty)
 	}
 	return merge(out), nil
+}
+
+// Divide splits an amount in proportion to points. The first has what rounding
+// leaves, and all of it if nobody has points.
+func Divide(amount crescendo.Amount, among []Point) []Point {
+	out := slices.Clone(among)
+	var sum uint64
+	for _, p := range among {
+		sum += p.Points
+	}
+	left := amount
+	for i, p := range among {
+		part, err := amount.MulDiv(p.Points, max(sum, 1))
+		if err != nil { // no part is larger than the whole
+			part = 0
+		}
+		out[i].Points = uint64(part)
+		left -= part
+	}
+	if len(out) > 0 {
+		out[0].Points += uint64(left)
+	}
+	return out
 }
 
 func merge(points []Point) []Point {

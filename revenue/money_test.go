@@ -21,6 +21,7 @@ type people struct {
 	points   []revenue.Point
 	accounts []crescendo.Account // everybody who may be due something
 	limit    crescendo.Amount
+	authors  []revenue.Point // of the adopted recipe and what it builds on
 	bp       uint32
 	split    revenue.Split
 }
@@ -37,12 +38,13 @@ func drawPeople(t *rapid.T) people {
 			p.points = append(p.points, revenue.Point{Account: account, Points: points})
 		}
 	}
-	p.accounts = append(p.accounts, "ada", "op-1", "op-2")
+	p.accounts = append(p.accounts, "ada", "bea", "op-1", "op-2")
 	p.limit = crescendo.Amount(rapid.Uint64Range(0, 1<<42).Draw(t, "cap"))
 	p.bp = rapid.Uint32Range(0, 10_000).Draw(t, "royalty")
 	p.split.OperatorsBP = rapid.Uint32Range(0, 10_000).Draw(t, "operators")
 	p.split.HoldersBP = rapid.Uint32Range(0, 10_000).Draw(t, "holders")
 	p.split.ContributorsBP = rapid.Uint32Range(0, 10_000-p.split.HoldersBP).Draw(t, "contributors")
+	p.authors = drawAuthors(t)
 	return p
 }
 
@@ -58,7 +60,7 @@ func (p people) world(t *rapid.T) *transcript.World {
 	if err := revenue.OpenBook(w.Env, w.Store, 1, p.limit, sum); err != nil {
 		t.Fatal(err)
 	}
-	if err := revenue.SetContributors(w.Env, w.Store, 1, p.points, "ada", p.bp); err != nil {
+	if err := revenue.SetContributors(w.Env, w.Store, 1, p.points, p.authors, p.bp); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -189,19 +191,37 @@ func exact(total crescendo.Amount, num, den uint64) crescendo.Amount {
 	return crescendo.Amount(q.Div(q, new(big.Int).SetUint64(den)).Uint64())
 }
 
-// The royalty is its fraction of the contributors' part to the unit.
+func drawAuthors(t *rapid.T) []revenue.Point {
+	return []revenue.Point{
+		{Account: "ada", Points: rapid.Uint64Range(1, 1_000_000).Draw(t, "ada")},
+		{Account: "bea", Points: rapid.Uint64Range(0, 1_000_000).Draw(t, "bea")},
+	}
+}
+
+// The royalty is its fraction of the contributors' part to the unit, and an
+// author's part of it is in proportion: what rounding leaves is the first's.
 func TestRoyaltyIsExact(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
+		work := rapid.Uint64Range(1, 1<<50).Draw(t, "points")
 		p := people{
-			points: []revenue.Point{{Account: "tom", Points: rapid.Uint64Range(1, 1<<50).Draw(t, "points")}},
-			bp:     rapid.Uint32Range(0, 10_000).Draw(t, "royalty"), split: revenue.Split{ContributorsBP: 10_000},
+			points: []revenue.Point{{Account: "tom", Points: work}}, authors: drawAuthors(t),
+			bp: rapid.Uint32Range(0, 10_000).Draw(t, "royalty"), split: revenue.Split{ContributorsBP: 10_000},
 		}
 		w := p.world(t)
 		amount := crescendo.Amount(rapid.Uint64Range(1, 1<<50).Draw(t, "amount"))
 		p.pay(t, w, amount, "")
-		due, err := revenue.Due(w.Store, 1, "ada", 0)
-		if want, _ := amount.MulDiv(uint64(p.bp), 10_000); err != nil || due.Contributor != want {
-			t.Fatalf("royalty of %d basis points of %d: %d, want %d, %v", p.bp, amount, due.Contributor, want, err)
+		first, err1 := revenue.Due(w.Store, 1, "ada", 0)
+		second, err2 := revenue.Due(w.Store, 1, "bea", 0)
+		if err1 != nil || err2 != nil {
+			t.Fatal(err1, err2)
+		}
+		royalty := work * uint64(p.bp)
+		part := uint64(exact(crescendo.Amount(royalty), p.authors[1].Points, p.authors[0].Points+p.authors[1].Points))
+		if want := exact(amount, part, work*10_000); second.Contributor != want {
+			t.Fatalf("bea's part of %d basis points of %d, authors %v: %d, want %d", p.bp, amount, p.authors, second.Contributor, want)
+		}
+		if want := exact(amount, royalty-part, work*10_000); first.Contributor != want {
+			t.Fatalf("ada's part of %d basis points of %d, authors %v: %d, want %d", p.bp, amount, p.authors, first.Contributor, want)
 		}
 	})
 }
@@ -210,7 +230,7 @@ func TestExtremes(t *testing.T) {
 	w, _ := transcript.New(nil)
 	for _, err := range []error{
 		revenue.OpenBook(w.Env, w.Store, 1, ^crescendo.Amount(0), ^crescendo.Amount(0)),
-		revenue.SetContributors(w.Env, w.Store, 1, []revenue.Point{{Account: "tom", Points: ^uint64(0)}}, "ada", 10_000),
+		revenue.SetContributors(w.Env, w.Store, 1, []revenue.Point{{Account: "tom", Points: ^uint64(0)}}, []revenue.Point{{Account: "ada"}}, 10_000),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -227,7 +247,7 @@ func TestExtremes(t *testing.T) {
 		t.Errorf("%+v, %v", due, err)
 	}
 	for name, err := range map[string]error{
-		"points overflow":  revenue.SetContributors(w.Env, w.Store, 2, nil, "", 0),
+		"points overflow":  revenue.SetContributors(w.Env, w.Store, 2, nil, nil, 0),
 		"split over whole": onlyErr(revenue.Distribute(w.Env, w.Store, 1, 1, "op", revenue.Split{HoldersBP: 6000, ContributorsBP: 4001})),
 		"negative split":   onlyErr(revenue.Distribute(w.Env, w.Store, 1, 1, "op", revenue.Split{HoldersBP: ^uint32(0)})),
 		"too many shares":  onlyDueErr(w.Store, "alice"),

@@ -82,7 +82,7 @@ func (c *conversation) contributors(t *testing.T, d *datadriven.TestData) string
 	d.MaybeScanArgs(t, "royalty", &royalty)
 	d.MaybeScanArgs(t, "bp", &bp)
 	return c.Print(func(env crescendo.Env, s kv.Store) (crescendo.Outcome, error) {
-		return crescendo.Outcome{}, revenue.SetContributors(env, s, 1, pairs(t, d, "points"), crescendo.Account(royalty), bp)
+		return crescendo.Outcome{}, revenue.SetContributors(env, s, 1, pairs(t, d, "points"), authors(royalty), bp)
 	})
 }
 
@@ -102,6 +102,14 @@ func (c *conversation) pay(t *testing.T, d *datadriven.TestData) string {
 		out.Join(shared)
 		return out, err
 	})
+}
+
+// authors reads royalty=ada, or none.
+func authors(royalty string) []revenue.Point {
+	if royalty == "" {
+		return nil
+	}
+	return []revenue.Point{{Account: crescendo.Account(royalty), Points: 1}}
 }
 
 // pairs reads name=(alice,300,bob,200).
