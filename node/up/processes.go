@@ -13,7 +13,7 @@ import (
 )
 
 // ports are where this run's processes serve, chosen free at its start.
-type ports struct{ ledger, archive, relay, proxy string }
+type ports struct{ ledger, archive, relay, proxy, hub string }
 
 // choosePorts finds free ports and lets go of them again at once. Another
 // program could take one in between; then its owner fails to start, loudly.

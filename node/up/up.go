@@ -40,6 +40,7 @@ type Config struct {
 	Actors    bool   // play investors, trainers, clients and the organiser's steps
 	CorpusDir string // text to pack instead of the programme's source
 	BlockMS   int    // wait after a block; 0: 210, which makes a block about every 250 ms
+	HubPort   int    // of the web site, or the next free one; 0: any; negative: no web site
 	Verbose   bool   // show every event
 	Engine    engine.Engine
 	Machine   plan.Machine
@@ -143,6 +144,11 @@ func (u *run) prepare() error {
 	if u.launcher.ports, err = choosePorts(); err != nil {
 		return err
 	}
+	if u.HubPort >= 0 {
+		if u.launcher.ports.hub, err = chooseHubPort(u.HubPort); err != nil {
+			return err
+		}
+	}
 	for _, dir := range []string{"ready", "seats", "archive", "ledger"} {
 		if err := os.MkdirAll(u.Home.Path(dir), 0o700); err != nil {
 			return fmt.Errorf("prepare home: %w", err)
@@ -221,6 +227,9 @@ func (u *run) play(ctx context.Context) (*report.Programme, error) {
 	var work sync.WaitGroup
 	defer work.Wait()
 	defer cancel(nil)
+	if err := u.startHub(); err != nil {
+		return nil, err
+	}
 	if err := u.startSeats(); err != nil {
 		return nil, err
 	}
