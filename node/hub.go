@@ -2,11 +2,13 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -26,8 +28,13 @@ type HubConfig struct {
 	Home     string // where the read model is kept
 	Listener net.Listener
 	Demo     map[crescendo.Account]string // names of demo actors on this machine
+	Hosts    []string                     // names it answers for beside its address
+	TLS      bool                         // somebody in front of it speaks HTTPS
 	Log      *slog.Logger
 }
+
+// closeTime is how long visitors' sessions with vaults may take to close.
+const closeTime = 12 * time.Second
 
 // Hub runs a hub.
 func Hub(ctx context.Context, c HubConfig) error {
@@ -47,11 +54,19 @@ func Hub(ctx context.Context, c HubConfig) error {
 	site := hub.New(hub.Config{
 		Model: model, Blobs: audit.Blobs, Say: sayer(model, c.Demo), Names: c.Demo, Archive: c.Archive, Log: c.Log,
 	})
+	blocks := &source{audit: audit}
+	closeDesk, err := plugDesk(ctx, c, h, site, past{model, blocks})
+	if err != nil {
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return model.Follow(ctx, &source{audit: audit}, c.Log) })
+	g.Go(func() error { return model.Follow(ctx, blocks, c.Log) })
 	g.Go(func() error { return site.Run(ctx) })
 	g.Go(func() error { return site.Serve(ctx, c.Listener) })
-	return g.Wait()
+	err = g.Wait()
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+	defer cancel()
+	return errors.Join(err, closeDesk(last))
 }
 
 func recordAt(ctx context.Context, where string) (auditor.Config, error) {

@@ -16,6 +16,8 @@ import (
 
 type hubFlags struct {
 	home, listen, ready, run string
+	hosts                    []string
+	tls                      bool
 }
 
 func (c *cli) hub() *cobra.Command {
@@ -43,6 +45,8 @@ keeps is in hub.db of its home: delete it, and it is built again.`,
 	}
 	cmd.Flags().StringVar(&f.home, "home", home.Default(), "directory for the read model")
 	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8080", "address to serve on; the next free port is taken if it is in use")
+	cmd.Flags().StringArrayVar(&f.hosts, "host", nil, "another HOST or HOST:PORT it answers for, such as its name behind a web server; may be given again")
+	cmd.Flags().BoolVar(&f.tls, "tls", false, "a web server in front of it speaks HTTPS: bind cookies to it")
 	cmd.Flags().StringVar(&f.ready, "ready-file", "", "file that appears, with the address, once it serves")
 	return stage("hub", "Show a programme in the browser", cmd)
 }
@@ -70,7 +74,7 @@ func (c *cli) runHub(ctx context.Context, f hubFlags) error {
 	if c.json {
 		c.print(map[string]string{"address": "http://" + l.Addr().String()}, nil)
 	}
-	return node.Hub(ctx, node.HubConfig{Archive: archive, Home: f.home, Listener: l, Demo: demoNames(f.home), Log: logger()})
+	return node.Hub(ctx, node.HubConfig{Archive: archive, Home: f.home, Listener: l, Demo: demoNames(f.home), Hosts: f.hosts, TLS: f.tls, Log: logger()})
 }
 
 // portsToTry bounds the search for a free port.

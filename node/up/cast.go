@@ -22,10 +22,12 @@ type cast struct {
 	Organiser  part
 	Keeper     part
 	Operator   part
+	Wallet     part // of the people who visit the hub on this machine; no actor plays it
 	Funders    []part
 	Clients    []part
 	Trainers   []part
 	Evaluators []part
+	Workshop   []part // free riders that a button of the hub adds
 }
 
 // castOf names everybody. Which trainers are free riders depends on the seed,
@@ -35,10 +37,12 @@ func castOf(demo programfile.Demo, seed uint64) *cast {
 		Organiser:  part{Name: "organiser"},
 		Keeper:     part{Name: "keeper"},
 		Operator:   part{Name: "operator"},
+		Wallet:     part{Name: "wallet"},
 		Funders:    parts("funder", demo.Funders),
 		Clients:    parts("client", demo.Clients),
 		Trainers:   parts("trainer", demo.Trainers+demo.FreeRiders),
 		Evaluators: parts("evaluator", demo.Evaluators),
+		Workshop:   parts("workshop", 4),
 	}
 	order := make([]int, len(c.Trainers))
 	for i := range order {
@@ -69,10 +73,22 @@ func parts(role string, n int) []part {
 
 // all lists everybody in a fixed order.
 func (c *cast) all() []*part {
-	out := []*part{&c.Organiser, &c.Keeper, &c.Operator}
-	for _, group := range [][]part{c.Funders, c.Clients, c.Trainers, c.Evaluators} {
+	out := []*part{&c.Organiser, &c.Keeper, &c.Operator, &c.Wallet}
+	for _, group := range [][]part{c.Funders, c.Clients, c.Trainers, c.Evaluators, c.Workshop} {
 		for i := range group {
 			out = append(out, &group[i])
+		}
+	}
+	return out
+}
+
+// played lists the accounts that this run looks after: not the wallet of
+// people, who claim for themselves or not at all.
+func (c *cast) played() []crescendo.Account {
+	var out []crescendo.Account
+	for _, p := range c.all() {
+		if p != &c.Wallet {
+			out = append(out, p.Account)
 		}
 	}
 	return out
@@ -109,6 +125,10 @@ func (c *cast) balances(spec program.Spec, demo programfile.Demo) map[crescendo.
 	for _, p := range c.Trainers {
 		b[p.Account] += 2 * bonds
 	}
+	for _, p := range c.Workshop {
+		b[p.Account] += 2 * bonds
+	}
+	b[c.Wallet.Account] += caps / 16
 	for _, p := range c.Evaluators {
 		b[p.Account] += 2 * spec.Evaluation.Bond
 	}

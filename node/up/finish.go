@@ -144,7 +144,7 @@ func (u *run) done(state ledger.State, rung crescendo.RungID) (bool, error) {
 	if err != nil || (seal.MayOpen && at.Stage != program.StageOpened) {
 		return false, ignoreAbsent(err)
 	}
-	left, err := actor.Unclaimed(state, rung, u.cast.accounts())
+	left, err := actor.Unclaimed(state, rung, u.cast.played())
 	return err == nil && left == 0, err
 }
 

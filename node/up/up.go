@@ -245,6 +245,7 @@ func (u *run) play(ctx context.Context) (*report.Programme, error) {
 		from = 1
 	}
 	work.Go(func() { feed.Follow(ctx, from, u.show) })
+	work.Go(func() { u.buttons(ctx) })
 	summary, err := u.untilDone(ctx)
 	if err != nil && errors.Is(context.Cause(ctx), context.Canceled) {
 		u.Say("stopping")
@@ -269,8 +270,8 @@ func (u *run) actors() []actor.Actor {
 	for _, f := range u.cast.Funders {
 		investors.Signers = append(investors.Signers, u.signer(f))
 	}
-	for _, p := range u.cast.all() {
-		claimers.Signers = append(claimers.Signers, u.signer(*p))
+	for _, account := range u.cast.played() {
+		claimers.Signers = append(claimers.Signers, u.signers[account])
 	}
 	return []actor.Actor{organiser, investors, claimers}
 }

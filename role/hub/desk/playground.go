@@ -17,7 +17,6 @@ import (
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/inference"
 	"github.com/crescendo-network/crescendo/program"
-	"github.com/crescendo-network/crescendo/role/hub/desk/guard"
 	"github.com/crescendo-network/crescendo/role/proxy"
 )
 
@@ -305,7 +304,6 @@ func (d *Desk) playStream(w http.ResponseWriter, r *http.Request, v visit) {
 		d.refuseJSON(w, r, err)
 		return
 	}
-	guard.Streaming(w)
 	ctx, cancel := context.WithTimeout(r.Context(), askTime)
 	defer cancel()
 	t, err := d.play.of(ctx, v.wallet)

@@ -29,13 +29,10 @@ type Config struct {
 	Now     func() time.Time // nil: time.Now
 }
 
-// Time limits of a connection. A handler that streams lifts the last one.
+// writeTime bounds how long an answer may take to be read by whoever asked. What
+// streams is not bounded: see streams.
 const (
-	headerTime   = 10 * time.Second
-	readTime     = 20 * time.Second
-	writeTime    = 60 * time.Second
-	idleTime     = 2 * time.Minute
-	maxHeader    = 16 << 10
+	writeTime    = time.Minute
 	defaultLimit = 64 << 10
 )
 
@@ -85,18 +82,10 @@ func HostsOf(address string) ([]string, error) {
 	return slices.Compact(hosts), nil
 }
 
-// Server returns an HTTP server with this package's time limits.
-func Server(h http.Handler) *http.Server {
-	return &http.Server{
-		Handler: h, ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: writeTime,
-		IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,
-	}
-}
-
-// Streaming lifts the time limit of an answer that goes on for as long as the
-// reader stays.
-func Streaming(w http.ResponseWriter) {
-	http.NewResponseController(w).SetWriteDeadline(time.Time{}) // a writer without deadlines needs none lifted
+// streams reports whether the asker wants an answer that goes on for as long as
+// he stays. Whoever serves such answers bounds his readers himself.
+func streams(r *http.Request) bool {
+	return strings.Contains(r.Header.Get("Accept"), "text/event-stream")
 }
 
 // Wrap returns the handler behind the guard.
@@ -106,6 +95,10 @@ func (g *Guard) Wrap(next http.Handler) http.Handler {
 		if refused := g.check(r); refused != nil {
 			refused.write(w)
 			return
+		}
+		if !streams(r) {
+			// A writer without deadlines, as in tests, needs none.
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime))
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, g.cfg.MaxBody)
 		next.ServeHTTP(w, r)
