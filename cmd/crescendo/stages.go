@@ -8,6 +8,7 @@ func (c *cli) stages() []*cobra.Command {
 		c.up(),
 		c.program(),
 		c.funding(),
+		c.governance(),
 		c.research(),
 		c.training(),
 		stage("evaluation", "Score and replay training, see the ranking", c.evaluate(), c.standings()),

@@ -16,6 +16,13 @@ var forms = map[string]form{
 	"funding.refunded":    {text: "{account} takes {amount$} back"},
 	"funding.drawn":       {text: "purse pays {amount$}, {left$} left", details: true},
 
+	"governance.proposed": {text: "proposal {proposal}, {kind}, by {by}: {text}"},
+	"governance.voted":    {text: "proposal {proposal}: {by} votes {vote} with {weight$} of shares; yes {yes$}, no {no$} of {eligible$}"},
+	"governance.passed":   {text: "proposal {proposal}, {kind}, has passed: yes {yes$}, no {no$} of {eligible$}"},
+	"governance.rejected": {text: "proposal {proposal}, {kind}, is rejected, {reason}: yes {yes$}, no {no$} of {eligible$}"},
+	"governance.halted":   {text: "its holders halt the rung while it is {stage}: {refundable$} are refunded, {spent$} were spent"},
+	"governance.lapsed":   {text: "proposal {proposal} comes too late: {reason}"},
+
 	"research.registered": {text: "{author} enters recipe {recipe}"},
 	"research.adopted":    {text: "recipe {recipe} of {author} is adopted"},
 
