@@ -9,6 +9,7 @@ import (
 
 	"github.com/crescendo-network/crescendo/ledger/cosmos/x/crescendo/evaluationv1"
 	"github.com/crescendo-network/crescendo/ledger/cosmos/x/crescendo/fundingv1"
+	"github.com/crescendo-network/crescendo/ledger/cosmos/x/crescendo/governancev1"
 	"github.com/crescendo-network/crescendo/ledger/cosmos/x/crescendo/inferencev1"
 	"github.com/crescendo-network/crescendo/ledger/cosmos/x/crescendo/programv1"
 	"github.com/crescendo-network/crescendo/ledger/cosmos/x/crescendo/researchv1"
@@ -34,6 +35,7 @@ func services(k Keeper) []service {
 		{&sealingv1.Msg_serviceDesc, sealingServer{k}},
 		{&inferencev1.Msg_serviceDesc, inferenceServer{k}},
 		{&revenuev1.Msg_serviceDesc, revenueServer{k}},
+		{&governancev1.Msg_serviceDesc, governanceServer{k}},
 	}
 }
 
@@ -68,6 +70,7 @@ type (
 	sealingServer    struct{ Keeper }
 	inferenceServer  struct{ Keeper }
 	revenueServer    struct{ Keeper }
+	governanceServer struct{ Keeper }
 )
 
 func (s programServer) OpenRaise(ctx context.Context, m *programv1.MsgOpenRaise) (*programv1.MsgOpenRaiseResponse, error) {
@@ -172,4 +175,12 @@ func (s inferenceServer) Close(ctx context.Context, m *inferencev1.MsgClose) (*i
 
 func (s revenueServer) Claim(ctx context.Context, m *revenuev1.MsgClaim) (*revenuev1.MsgClaimResponse, error) {
 	return &revenuev1.MsgClaimResponse{}, s.handle(ctx, m)
+}
+
+func (s governanceServer) Propose(ctx context.Context, m *governancev1.MsgPropose) (*governancev1.MsgProposeResponse, error) {
+	return &governancev1.MsgProposeResponse{}, s.handle(ctx, m)
+}
+
+func (s governanceServer) Vote(ctx context.Context, m *governancev1.MsgVote) (*governancev1.MsgVoteResponse, error) {
+	return &governancev1.MsgVoteResponse{}, s.handle(ctx, m)
 }
