@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/crescendo-network/crescendo/engine"
+	"github.com/crescendo-network/crescendo/modelfile/safetensors"
 )
 
 // ErrConfig means that a config.json describes no model of ours.
@@ -31,28 +32,49 @@ type config struct {
 	RopeTheta     *float32        `json:"rope_theta,omitempty"`
 	RopeScaling   json.RawMessage `json:"rope_scaling,omitempty"`
 	RopeParams    *ropeParams     `json:"rope_parameters,omitempty"`
+	PartialRotary *float32        `json:"partial_rotary_factor,omitempty"`
 	Tied          bool            `json:"tie_word_embeddings"`
 	Activation    string          `json:"hidden_act"`
 	AttentionBias bool            `json:"attention_bias"`
 	FeedBias      bool            `json:"mlp_bias"`
+	Window        json.RawMessage `json:"sliding_window,omitempty"`
+	Quantization  json.RawMessage `json:"quantization_config,omitempty"`
+
+	// Written always: Hugging Face's defaults are ids 1 and 2.
+	BOS *int32          `json:"bos_token_id"`
+	EOS json.RawMessage `json:"eos_token_id"`
+	Pad *int32          `json:"pad_token_id"`
 }
 
 // ropeParams is where newer versions of Hugging Face's library keep them.
 type ropeParams struct {
-	Theta *float32 `json:"rope_theta"`
-	Type  string   `json:"rope_type"`
+	Theta   *float32 `json:"rope_theta"`
+	Type    string   `json:"rope_type"`
+	Partial *float32 `json:"partial_rotary_factor,omitempty"`
 }
 
-// EncodeConfig writes the config.json of a shape.
-func EncodeConfig(s engine.Shape) ([]byte, error) {
+// torchNames are PyTorch's names for the types of safetensors.
+var torchNames = map[string]string{safetensors.F32: "float32", safetensors.BF16: "bfloat16", safetensors.F16: "float16"}
+
+// encodeConfig writes the config.json of a shape.
+func encodeConfig(s engine.Shape, kind string, g Generation) ([]byte, error) {
 	if err := s.Validate(); err != nil {
+		return nil, fmt.Errorf("encode config: %w", err)
+	}
+	torch, ok := torchNames[kind]
+	if !ok {
+		return nil, fmt.Errorf("encode config: %w: %q", safetensors.ErrType, kind)
+	}
+	eos, err := g.eosJSON()
+	if err != nil {
 		return nil, fmt.Errorf("encode config: %w", err)
 	}
 	head := s.HeadDim()
 	b, err := json.MarshalIndent(config{
-		Architectures: []string{"LlamaForCausalLM"}, ModelType: "llama", Type: "float32",
+		Architectures: []string{"LlamaForCausalLM"}, ModelType: "llama", Type: torch,
 		Vocab: s.Vocab, Dim: s.Dim, FFN: s.FFN, Layers: s.Layers, Heads: s.Heads, KVHeads: &s.KVHeads, HeadDim: &head,
 		Context: s.Context, NormEps: &s.NormEps, RopeTheta: &s.RopeTheta, Tied: s.Tied, Activation: "silu",
+		BOS: g.BOS, EOS: eos, Pad: g.Pad,
 	}, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("encode config: %w", err)
@@ -63,12 +85,23 @@ func EncodeConfig(s engine.Shape) ([]byte, error) {
 // DecodeConfig reads the shape from a config.json, and refuses what the engine
 // would compute wrongly. Fields that do not change the arithmetic are ignored.
 func DecodeConfig(b []byte) (engine.Shape, error) {
+	s, err := decodeConfig(b)
+	if err != nil {
+		return engine.Shape{}, fmt.Errorf("decode config: %w", err)
+	}
+	return s, nil
+}
+
+func decodeConfig(b []byte) (engine.Shape, error) {
 	var c config
 	if len(b) > maxConfig {
-		return engine.Shape{}, fmt.Errorf("decode config: %w: %d bytes", ErrConfig, len(b))
+		return engine.Shape{}, fmt.Errorf("%w: %d bytes", ErrConfig, len(b))
 	}
 	if err := json.Unmarshal(b, &c); err != nil {
-		return engine.Shape{}, fmt.Errorf("decode config: %w: %w", ErrConfig, err)
+		return engine.Shape{}, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	if reason := c.unsupported(); reason != "" {
+		return engine.Shape{}, fmt.Errorf("%w: %s", ErrConfig, reason)
 	}
 	s := engine.Shape{Vocab: c.Vocab, Dim: c.Dim, Layers: c.Layers, Heads: c.Heads, KVHeads: c.Heads, FFN: c.FFN,
 		Context: c.Context, Tied: c.Tied, RopeTheta: 10000, NormEps: 1e-6}
@@ -84,21 +117,36 @@ func DecodeConfig(b []byte) (engine.Shape, error) {
 	if c.RopeTheta != nil {
 		s.RopeTheta = *c.RopeTheta
 	}
-	switch {
-	case c.ModelType != "llama":
-		return engine.Shape{}, fmt.Errorf("decode config: %w: model_type is %q", ErrConfig, c.ModelType)
-	case c.Activation != "" && c.Activation != "silu":
-		return engine.Shape{}, fmt.Errorf("decode config: %w: hidden_act is %q", ErrConfig, c.Activation)
-	case c.AttentionBias || c.FeedBias:
-		return engine.Shape{}, fmt.Errorf("decode config: %w: it has biases", ErrConfig)
-	case len(c.RopeScaling) > 0 && string(c.RopeScaling) != "null", c.RopeParams != nil && c.RopeParams.Type != "" && c.RopeParams.Type != "default":
-		return engine.Shape{}, fmt.Errorf("decode config: %w: it scales the rotary embedding", ErrConfig)
-	}
 	if err := s.Validate(); err != nil {
-		return engine.Shape{}, fmt.Errorf("decode config: %w", err)
+		return engine.Shape{}, err
 	}
 	if c.HeadDim != nil && *c.HeadDim != s.HeadDim() {
-		return engine.Shape{}, fmt.Errorf("decode config: %w: head_dim is %d, want %d", ErrConfig, *c.HeadDim, s.HeadDim())
+		return engine.Shape{}, fmt.Errorf("%w: head_dim is %d, and the engine wants hidden_size over heads, %d", ErrConfig, *c.HeadDim, s.HeadDim())
 	}
 	return s, nil
 }
+
+// unsupported says what the engine cannot compute, empty if nothing.
+func (c config) unsupported() string {
+	switch {
+	case c.ModelType != "llama":
+		return fmt.Sprintf("model_type is %.60q, want llama", c.ModelType)
+	case c.Activation != "" && c.Activation != "silu":
+		return fmt.Sprintf("hidden_act is %.60q, want silu", c.Activation)
+	case c.AttentionBias || c.FeedBias:
+		return "it has biases"
+	case given(c.RopeScaling), c.RopeParams != nil && c.RopeParams.Type != "" && c.RopeParams.Type != "default":
+		return "it scales the rotary embedding"
+	case partial(c.PartialRotary), c.RopeParams != nil && partial(c.RopeParams.Partial):
+		return "it rotates only a part of each head"
+	case given(c.Window):
+		return "its attention slides a window"
+	case given(c.Quantization):
+		return "its weights are quantised; take the folder they were made from"
+	}
+	return ""
+}
+
+func given(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
+
+func partial(f *float32) bool { return f != nil && *f != 1 }

@@ -2,13 +2,18 @@ package modelfile
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/crescendo-network/crescendo/engine"
+	"github.com/crescendo-network/crescendo/modelfile/half"
+	"github.com/crescendo-network/crescendo/modelfile/safetensors"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -19,106 +24,262 @@ func shapes() map[string]engine.Shape {
 	}
 }
 
-func TestFolderRoundTrip(t *testing.T) {
-	for name, shape := range shapes() {
-		t.Run(name, func(t *testing.T) {
-			params := make([]float32, shape.Parameters())
-			engine.InitParams(shape, params, 5)
-			dir := filepath.Join(t.TempDir(), "a", "model")
-			if err := WriteFolder(dir, shape, params, map[string][]byte{"tokenizer.json": []byte("{}")}); err != nil {
-				t.Fatal(err)
-			}
-			gotShape, got, err := ReadFolder(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if d := cmp.Diff(shape, gotShape); d != "" {
-				t.Errorf("shape differs:\n%s", d)
-			}
-			if d := cmp.Diff(params, got); d != "" {
-				t.Errorf("parameters differ")
-			}
-			files, err := os.ReadDir(dir)
-			if err != nil || len(files) != 3 {
-				t.Errorf("folder has %v, %v, want three files", files, err)
-			}
-		})
-	}
+func folder(s engine.Shape) Folder {
+	f := Folder{Shape: s, Params: make([]float32, s.Parameters()), Files: map[string][]byte{"tokenizer.json": []byte("{}")}}
+	engine.InitParams(s, f.Params, 5)
+	pad := int32(0)
+	f.Generation = Generation{EOS: []int32{0, 4}, Pad: &pad}
+	return f
 }
 
-func TestWriteFolderRejectsNames(t *testing.T) {
-	shape := shapes()["tied"]
-	params := make([]float32, shape.Parameters())
-	for _, name := range []string{"../x", "a/b", "..", "config.json", "model.safetensors", ""} {
-		if err := WriteFolder(t.TempDir(), shape, params, map[string][]byte{name: nil}); err == nil {
-			t.Errorf("%q was written", name)
-		}
-	}
-}
-
-func TestReadWeightsRejects(t *testing.T) {
-	shape := shapes()["tied"]
-	var b bytes.Buffer
-	if err := WriteWeights(&b, shape, make([]float32, shape.Parameters()), nil); err != nil {
-		t.Fatal(err)
-	}
-	other := shape
-	other.FFN++
-	untied := shape
-	untied.Tied = false
-	huge := shape
-	huge.Vocab, huge.Dim = engine.MaxVocab, engine.MaxDim
-	for name, s := range map[string]engine.Shape{"other": other, "untied": untied, "huge": huge} {
-		if _, err := ReadWeights(bytes.NewReader(b.Bytes()), int64(b.Len()), s); !errors.Is(err, ErrMismatch) {
-			t.Errorf("%s: error is %v, want ErrMismatch", name, err)
-		}
-	}
-}
-
-func TestConfig(t *testing.T) {
-	// As written by Hugging Face's library for a small Llama.
-	text := `{"architectures":["LlamaForCausalLM"],"attention_bias":false,"attention_dropout":0.0,"bos_token_id":1,"eos_token_id":2,
- "hidden_act":"silu","hidden_size":64,"initializer_range":0.02,"intermediate_size":172,"max_position_embeddings":256,"model_type":"llama",
- "num_attention_heads":8,"num_hidden_layers":5,"num_key_value_heads":4,"pretraining_tp":1,"rms_norm_eps":1e-05,"rope_scaling":null,
- "tie_word_embeddings":true,"torch_dtype":"float32","transformers_version":"4.40.0","use_cache":true,"vocab_size":512}`
-	want := engine.Shape{Vocab: 512, Dim: 64, Layers: 5, Heads: 8, KVHeads: 4, FFN: 172, Context: 256, Tied: true, RopeTheta: 10000, NormEps: 1e-5}
-	got, err := DecodeConfig([]byte(text))
+func files(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("shape differs:\n%s", d)
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
 	}
-	for name, change := range map[string][2]string{
-		"other model": {`"llama"`, `"mamba"`}, "activation": {`"silu"`, `"gelu"`}, "bias": {`"attention_bias":false`, `"attention_bias":true`},
-		"scaling": {`"rope_scaling":null`, `"rope_scaling":{"type":"linear"}`}, "width": {`"hidden_size":64`, `"hidden_size":63`},
-		"no layers": {`"num_hidden_layers":5`, `"num_hidden_layers":0`}, "head": {`"use_cache":true`, `"head_dim":16`}, "text": {`{"arch`, `"arch`},
-	} {
-		if _, err := DecodeConfig([]byte(strings.Replace(text, change[0], change[1], 1))); err == nil {
-			t.Errorf("%s: accepted", name)
+	return names
+}
+
+// Folders come back as they were, in one file or several, rounded to the type they
+// are written in; a second model leaves nothing of the first.
+func TestFolderRoundTrip(t *testing.T) {
+	narrow := map[string]func(float32) float32{
+		"":               func(v float32) float32 { return v },
+		safetensors.BF16: func(v float32) float32 { return half.BrainFloat32(half.BrainFromFloat32(v)) },
+		safetensors.F16:  func(v float32) float32 { return half.Float32(half.FromFloat32(v)) },
+	}
+	for name, shape := range shapes() {
+		for kind, round := range narrow {
+			dir := filepath.Join(t.TempDir(), "a", "model")
+			for _, l := range []Layout{{kind, 0}, {kind, 3000}, {kind, 1}, {kind, 0}} {
+				want := folder(shape)
+				if err := WriteFolder(dir, want, l); err != nil {
+					t.Fatal(err)
+				}
+				got, err := ReadFolder(dir)
+				if err != nil {
+					t.Fatalf("%s, %+v: %v", name, l, err)
+				}
+				for i := range want.Params {
+					want.Params[i] = round(want.Params[i])
+				}
+				if d := cmp.Diff(want, got); d != "" {
+					t.Errorf("%s, %+v: folder differs:\n%s", name, l, d)
+				}
+				names := files(t, dir)
+				if single := slices.Contains(names, WeightsName); single != (l.ShardBytes == 0) || single == slices.Contains(names, IndexName) {
+					t.Errorf("%s, %+v: files are %v", name, l, names)
+				}
+			}
 		}
 	}
 }
 
-func FuzzDecodeConfig(f *testing.F) {
-	for _, s := range shapes() {
-		b, err := EncodeConfig(s)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(b)
+// TestShardedFiles holds names and index as other programs read them.
+func TestShardedFiles(t *testing.T) {
+	dir := t.TempDir()
+	shape := shapes()["tied"]
+	if err := WriteFolder(dir, folder(shape), Layout{Type: safetensors.BF16, ShardBytes: 6000}); err != nil {
+		t.Fatal(err)
 	}
+	want := []string{"config.json", "generation_config.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors",
+		"model.safetensors.index.json", "tokenizer.json"}
+	if d := cmp.Diff(want, files(t, dir)); d != "" {
+		t.Errorf("files differ:\n%s", d)
+	}
+	var index struct {
+		Metadata struct {
+			Size int `json:"total_size"`
+		} `json:"metadata"`
+		Map map[string]string `json:"weight_map"`
+	}
+	b, err := os.ReadFile(filepath.Join(dir, IndexName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, &index); err != nil {
+		t.Fatal(err)
+	}
+	if index.Metadata.Size != 2*shape.Parameters() || len(index.Map) != len(shape.Tensors()) ||
+		index.Map["model.embed_tokens.weight"] != want[2] || index.Map["model.norm.weight"] != want[3] {
+		t.Errorf("index is %+v", index)
+	}
+}
+
+func TestCard(t *testing.T) {
+	dir := t.TempDir()
+	f := folder(shapes()["tied"])
+	f.Card = &Card{Name: "a\nmodel", License: "MIT", Tags: []string{`x: "y"`}, Facts: [][2]string{{"a|b", "c\nd"}}, Text: "Text."}
+	if err := WriteFolder(dir, f, Layout{}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(filepath.Join(dir, CardName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "---\nlicense: \"mit\"\nlibrary_name: transformers\npipeline_tag: text-generation\ntags:\n- \"llama\"\n- \"x: \\\"y\\\"\"\n---\n\n# a model\n\nText.\n\n| | |\n|---|---|\n| a\\|b | c d |\n"
+	if d := cmp.Diff(want, string(got)); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestWriteFolderRefuses(t *testing.T) {
+	for _, name := range []string{"../x", "a/b", "..", "config.json", "model.safetensors", "", "other.bin"} {
+		f := folder(shapes()["tied"])
+		f.Files = map[string][]byte{name: nil}
+		if err := WriteFolder(t.TempDir(), f, Layout{}); err == nil {
+			t.Errorf("%q was written", name)
+		}
+	}
+	f := folder(shapes()["tied"])
+	if err := WriteFolder(t.TempDir(), f, Layout{Type: "F64"}); !errors.Is(err, safetensors.ErrType) {
+		t.Errorf("error is %v, want ErrType", err)
+	}
+	f.Params = f.Params[1:]
+	if err := WriteFolder(t.TempDir(), f, Layout{}); !errors.Is(err, ErrMismatch) {
+		t.Errorf("error is %v, want ErrMismatch", err)
+	}
+}
+
+// foreign writes a folder as a stranger might: tensors of the shape, changed.
+func foreign(t *testing.T, s engine.Shape, change func(*[]safetensors.Tensor)) string {
+	t.Helper()
+	dir := t.TempDir()
+	f := folder(s)
+	if err := WriteFolder(dir, f, Layout{}); err != nil {
+		t.Fatal(err)
+	}
+	tensors := shardsOf(s, f.Params, Layout{Type: safetensors.F32})[0]
+	change(&tensors)
+	var b bytes.Buffer
+	if err := safetensors.Write(&b, nil, tensors); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, WeightsName), b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestReadForeign(t *testing.T) {
+	shape := shapes()["tied"]
+	add := func(name string, dims ...int) func(*[]safetensors.Tensor) {
+		return func(list *[]safetensors.Tensor) {
+			n := 1
+			for _, d := range dims {
+				n *= d
+			}
+			*list = append(*list, safetensors.Tensor{Name: name, Dims: dims, Data: make([]float32, n)})
+		}
+	}
+	for name, c := range map[string]struct {
+		change func(*[]safetensors.Tensor)
+		want   error
+		text   string
+	}{
+		"as it is":              {func(*[]safetensors.Tensor) {}, nil, ""},
+		"another order":         {func(l *[]safetensors.Tensor) { slices.Reverse(*l) }, nil, ""},
+		"a buffer":              {add("model.layers.0.self_attn.rotary_emb.inv_freq", 4), nil, ""},
+		"the output again":      {add("lm_head.weight", 40, 16), nil, ""},
+		"a bias":                {add("model.layers.0.self_attn.q_proj.bias", 16), ErrMismatch, "biases"},
+		"experts":               {add("model.layers.0.block_sparse_moe.experts.0.w1.weight", 2), ErrMismatch, "experts"},
+		"a tensor too few":      {func(l *[]safetensors.Tensor) { *l = (*l)[1:] }, ErrMismatch, "embed_tokens"},
+		"another layer":         {add("model.layers.2.input_layernorm.weight", 16), ErrMismatch, "no place"},
+		"another width":         {func(l *[]safetensors.Tensor) { (*l)[0].Dims = []int{16, 40} }, ErrMismatch, "[16 40]"},
+		"a number not finite":   {func(l *[]safetensors.Tensor) { (*l)[3].Data[7] = float32(math.Inf(1)) }, engine.ErrNotFinite, "v_proj"},
+		"a number that is none": {func(l *[]safetensors.Tensor) { (*l)[0].Data[0] = float32(math.NaN()) }, engine.ErrNotFinite, "embed_tokens"},
+	} {
+		_, err := ReadFolder(foreign(t, shape, c.change))
+		if !errors.Is(err, c.want) || (err != nil && !strings.Contains(err.Error(), c.text)) {
+			t.Errorf("%s: error is %v, want %v about %q", name, err, c.want, c.text)
+		}
+	}
+}
+
+// A folder can be damaged in every file; what is wrong is said, nothing panics.
+func TestReadDamaged(t *testing.T) {
+	shape := shapes()["tied"]
+	replace := func(name, content string) func(t *testing.T, dir string) {
+		return func(t *testing.T, dir string) {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	remove := func(name string) func(t *testing.T, dir string) {
+		return func(t *testing.T, dir string) {
+			if err := os.Remove(filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		damage func(t *testing.T, dir string)
+		want   error // nil for any
+	}{
+		"no config":           {remove(ConfigName), os.ErrNotExist},
+		"no index":            {remove(IndexName), nil},
+		"no shard":            {remove("model-00002-of-00002.safetensors"), os.ErrNotExist},
+		"empty shard":         {replace("model-00002-of-00002.safetensors", ""), safetensors.ErrFormat},
+		"index not JSON":      {replace(IndexName, "{"), ErrIndex},
+		"index of nothing":    {replace(IndexName, "{}"), ErrIndex},
+		"index leads out":     {replace(IndexName, `{"weight_map":{"a":"../config.json"}}`), ErrIndex},
+		"index leads away":    {replace(IndexName, `{"weight_map":{"a":"/etc/passwd"}}`), ErrIndex},
+		"index of a folder":   {replace(IndexName, `{"weight_map":{"a":".."}}`), ErrIndex},
+		"index to the config": {replace(IndexName, `{"weight_map":{"a":"config.json"}}`), ErrIndex},
+		"index of another":    {replace(IndexName, `{"weight_map":{"a":"model-00001-of-00002.safetensors"}}`), ErrIndex},
+		"generation not JSON": {replace(GenerationName, "{"), nil},
+		"generation of text":  {replace(GenerationName, `{"eos_token_id":"x"}`), nil},
+	} {
+		dir := t.TempDir()
+		if err := WriteFolder(dir, folder(shape), Layout{ShardBytes: 12000}); err != nil {
+			t.Fatal(err)
+		}
+		c.damage(t, dir)
+		if _, err := ReadFolder(dir); err == nil || (c.want != nil && !errors.Is(err, c.want)) {
+			t.Errorf("%s: error is %v, want %v", name, err, c.want)
+		}
+	}
+}
+
+// The config of a stranger may promise more than its weights hold: no memory is
+// asked for.
+func TestReadPromises(t *testing.T) {
+	dir := t.TempDir()
+	if err := WriteFolder(dir, folder(shapes()["tied"]), Layout{}); err != nil {
+		t.Fatal(err)
+	}
+	huge := shapes()["tied"]
+	huge.Vocab, huge.Dim = engine.MaxVocab, engine.MaxDim
+	b, err := encodeConfig(huge, safetensors.F32, Generation{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, ConfigName), b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadFolder(dir); !errors.Is(err, ErrMismatch) {
+		t.Errorf("error is %v, want ErrMismatch", err)
+	}
+}
+
+func FuzzDecodeIndex(f *testing.F) {
+	f.Add([]byte(`{"metadata":{"total_size":1},"weight_map":{"a":"model-00001-of-00001.safetensors"}}`))
+	f.Add([]byte(`{"weight_map":{"a":"../x.safetensors"}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s, err := DecodeConfig(b)
+		index, err := decodeIndex(b)
 		if err != nil {
 			return
 		}
-		again, err := EncodeConfig(s)
-		if err != nil {
-			t.Fatalf("decoded shape is not encoded: %v", err)
-		}
-		if back, err := DecodeConfig(again); err != nil || back != s {
-			t.Fatalf("shape changed from %+v to %+v, %v", s, back, err)
+		for _, name := range index {
+			if dir, file := filepath.Split(filepath.Join("/models/m", name)); dir != "/models/m/" || file != name {
+				t.Fatalf("%q leads out of the folder", name)
+			}
 		}
 	})
 }

@@ -57,15 +57,11 @@ func Export(ctx context.Context, c *Connection, rung crescendo.RungID, dir strin
 	if err != nil {
 		return err
 	}
-	tok, err := reader.Tokenizer().MarshalJSON()
+	folder, err := folderOf(plan, params, reader, origin{spec.Name, c.Programme.ChainID, spec.Rungs[rung-1].Name, public, run})
 	if err != nil {
-		return fmt.Errorf("export tokenizer: %w", err)
+		return err
 	}
-	config, err := reader.Tokenizer().ConfigJSON(plan.Shape.Context)
-	if err != nil {
-		return fmt.Errorf("export tokenizer: %w", err)
-	}
-	return modelfile.WriteFolder(dir, plan.Shape, params, map[string][]byte{"tokenizer.json": tok, "tokenizer_config.json": config})
+	return modelfile.WriteFolder(dir, folder, modelfile.Layout{})
 }
 
 func publicWeights(ctx context.Context, blobs blob.Store, shape engine.Shape, run training.Run) ([]float32, error) {

@@ -1,5 +1,5 @@
 // Package safetensors reads and writes Hugging Face's container for tensors: the
-// length of a JSON header, the header, and the raw numbers. It writes float32 and
+// length of a JSON header, the header, and the raw numbers. It writes and
 // reads float32, bfloat16 and float16. It takes files from strangers: every size
 // is bounded and checked before memory is asked for. It knows nothing of models;
 // package modelfile does.
@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+
+	"github.com/crescendo-network/crescendo/modelfile/half"
 )
 
 // Errors that callers may tell apart. All mean that the file is not usable.
@@ -27,16 +29,18 @@ const (
 	maxTensors = 1 << 17
 )
 
-// The element types that are read. Only F32 is written.
+// The element types that are read and written.
 const (
 	F32  = "F32"
 	BF16 = "BF16"
 	F16  = "F16"
 )
 
-// A Tensor is one named array of float32 in row-major order.
+// A Tensor is one named array in row-major order. Type is how it is written, F32 if
+// empty.
 type Tensor struct {
 	Name string
+	Type string
 	Dims []int
 	Data []float32
 }
@@ -155,24 +159,11 @@ func decode(dst []float32, b []byte, t string) {
 		case F32:
 			dst[i] = math.Float32frombits(uint32(b[4*i]) | uint32(b[4*i+1])<<8 | uint32(b[4*i+2])<<16 | uint32(b[4*i+3])<<24)
 		case BF16:
-			dst[i] = math.Float32frombits(uint32(b[2*i])<<16 | uint32(b[2*i+1])<<24)
+			dst[i] = half.BrainFloat32(uint16(b[2*i]) | uint16(b[2*i+1])<<8)
 		case F16:
-			dst[i] = fromHalf(uint16(b[2*i]) | uint16(b[2*i+1])<<8)
+			dst[i] = half.Float32(uint16(b[2*i]) | uint16(b[2*i+1])<<8)
 		}
 	}
-}
-
-// fromHalf widens an IEEE half-precision number exactly.
-func fromHalf(h uint16) float32 {
-	sign, exponent, fraction := uint32(h>>15)<<31, uint32(h>>10&31), uint32(h&1023)
-	switch exponent {
-	case 0:
-		f := float32(fraction) * 0x1p-24
-		return math.Float32frombits(math.Float32bits(f) | sign)
-	case 31:
-		return math.Float32frombits(sign | 0x7f800000 | fraction<<13)
-	}
-	return math.Float32frombits(sign | (exponent+112)<<23 | fraction<<13)
 }
 
 // Read opens a file held in memory and reads every tensor.
@@ -182,7 +173,7 @@ func Read(r io.ReaderAt, size int64) (metadata map[string]string, tensors []Tens
 		return nil, nil, err
 	}
 	for _, e := range f.entries {
-		t := Tensor{Name: e.Name, Dims: e.Dims, Data: make([]float32, e.Len)}
+		t := Tensor{Name: e.Name, Type: e.Type, Dims: e.Dims, Data: make([]float32, e.Len)}
 		if err := f.ReadFloat32(e.Name, t.Data); err != nil {
 			return nil, nil, err
 		}

@@ -13,10 +13,12 @@ import (
 
 func sample() []Tensor {
 	return []Tensor{
-		{Name: "b", Dims: []int{2, 3}, Data: []float32{1, -2, 0.5, 3e38, 1e-45, 0}},
-		{Name: "a", Dims: []int{1}, Data: []float32{-0.25}},
-		{Name: "empty", Dims: []int{0, 4}, Data: []float32{}},
-		{Name: "scalar", Dims: []int{}, Data: []float32{7}},
+		{Name: "b", Type: F32, Dims: []int{2, 3}, Data: []float32{1, -2, 0.5, 3e38, 1e-45, 0}},
+		{Name: "a", Type: F32, Dims: []int{1}, Data: []float32{-0.25}},
+		{Name: "empty", Type: F32, Dims: []int{0, 4}, Data: []float32{}},
+		{Name: "scalar", Type: F32, Dims: []int{}, Data: []float32{7}},
+		{Name: "half", Type: F16, Dims: []int{3}, Data: []float32{1, -0.5, 65504}},
+		{Name: "brain", Type: BF16, Dims: []int{2}, Data: []float32{-1, 0x1p100}},
 	}
 }
 
@@ -68,8 +70,8 @@ func TestReadsShortTypes(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Tensor{
-		{Name: "h", Dims: []int{6}, Data: []float32{1, -2, 0x1p-24, 65504, float32(math.Inf(1)), float32(math.Copysign(0, -1))}},
-		{Name: "b", Dims: []int{2}, Data: []float32{1, -2}},
+		{Name: "h", Type: F16, Dims: []int{6}, Data: []float32{1, -2, 0x1p-24, 65504, float32(math.Inf(1)), float32(math.Copysign(0, -1))}},
+		{Name: "b", Type: BF16, Dims: []int{2}, Data: []float32{1, -2}},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("tensors differ:\n%s", d)
@@ -131,10 +133,13 @@ func TestTruncatedData(t *testing.T) {
 
 func TestWriteRejects(t *testing.T) {
 	for name, tensors := range map[string][]Tensor{
-		"wrong dimensions": {{Name: "a", Dims: []int{2}, Data: []float32{1}}},
-		"no name":          {{Dims: []int{1}, Data: []float32{1}}},
-		"reserved name":    {{Name: "__metadata__", Dims: []int{1}, Data: []float32{1}}},
-		"name twice":       {{Name: "a", Dims: []int{1}, Data: []float32{1}}, {Name: "a", Dims: []int{1}, Data: []float32{1}}},
+		"wrong dimensions":  {{Name: "a", Dims: []int{2}, Data: []float32{1}}},
+		"does not fit":      {{Name: "a", Type: F16, Dims: []int{1}, Data: []float32{1e5}}},
+		"does not fit BF16": {{Name: "a", Type: BF16, Dims: []int{1}, Data: []float32{math.MaxFloat32}}},
+		"unknown type":      {{Name: "a", Type: "F64", Dims: []int{1}, Data: []float32{1}}},
+		"no name":           {{Dims: []int{1}, Data: []float32{1}}},
+		"reserved name":     {{Name: "__metadata__", Dims: []int{1}, Data: []float32{1}}},
+		"name twice":        {{Name: "a", Type: F32, Dims: []int{1}, Data: []float32{1}}, {Name: "a", Dims: []int{1}, Data: []float32{1}}},
 	} {
 		if err := Write(new(bytes.Buffer), nil, tensors); err == nil {
 			t.Errorf("%s: written", name)

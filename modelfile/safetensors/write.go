@@ -9,9 +9,12 @@ import (
 	"math"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/crescendo-network/crescendo/modelfile/half"
 )
 
-// Write writes tensors in the order given, as float32. Equal arguments give
+// Write writes tensors in the order given. Numbers are rounded to the types of their
+// tensors; what would become infinite is an error. Equal arguments give
 // equal bytes.
 func Write(w io.Writer, metadata map[string]string, tensors []Tensor) error {
 	header, err := buildHeader(metadata, tensors)
@@ -26,9 +29,9 @@ func Write(w io.Writer, metadata map[string]string, tensors []Tensor) error {
 	for _, t := range tensors {
 		for data := t.Data; len(data) > 0; {
 			n := min(len(data), cap(buf)/4)
-			buf = buf[:0]
-			for _, v := range data[:n] {
-				buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
+			var err error
+			if buf, err = encode(buf[:0], data[:n], t.Type); err != nil {
+				return fmt.Errorf("write safetensors: tensor %q: %w", t.Name, err)
 			}
 			if _, err := w.Write(buf); err != nil {
 				return fmt.Errorf("write safetensors: tensor %q: %w", t.Name, err)
@@ -37,6 +40,28 @@ func Write(w io.Writer, metadata map[string]string, tensors []Tensor) error {
 		}
 	}
 	return nil
+}
+
+// encode appends numbers in the type of a tensor.
+func encode(b []byte, data []float32, kind string) ([]byte, error) {
+	narrow, infinity := half.FromFloat32, uint16(0x7c00)
+	switch kind {
+	case "", F32:
+		for _, v := range data {
+			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+		}
+		return b, nil
+	case BF16:
+		narrow, infinity = half.BrainFromFloat32, 0x7f80
+	}
+	for _, v := range data {
+		h := narrow(v)
+		if h&0x7fff == infinity && !math.IsInf(float64(v), 0) {
+			return nil, fmt.Errorf("%v does not fit in %s", v, kind)
+		}
+		b = binary.LittleEndian.AppendUint16(b, h)
+	}
+	return b, nil
 }
 
 // buildHeader makes the JSON, padded with spaces so that the data is aligned.
@@ -72,15 +97,20 @@ func buildHeader(metadata map[string]string, tensors []Tensor) ([]byte, error) {
 			return nil, err
 		}
 		names = append(names, t.Name)
+		kind := t.Type
+		if kind == "" {
+			kind = F32
+		}
+		end := at + elementBytes(kind)*len(t.Data)
 		err := field(t.Name, struct {
 			Type    string `json:"dtype"`
 			Dims    []int  `json:"shape"`
 			Offsets [2]int `json:"data_offsets"`
-		}{F32, append([]int{}, t.Dims...), [2]int{at, at + 4*len(t.Data)}})
+		}{kind, append([]int{}, t.Dims...), [2]int{at, end}})
 		if err != nil {
 			return nil, err
 		}
-		at += 4 * len(t.Data)
+		at = end
 	}
 	slices.Sort(names)
 	if len(slices.Compact(slices.Clone(names))) != len(names) || len(names) > maxTensors {
@@ -97,6 +127,9 @@ func buildHeader(metadata map[string]string, tensors []Tensor) ([]byte, error) {
 }
 
 func (t Tensor) check() error {
+	if t.Type != "" && elementBytes(t.Type) == 0 {
+		return fmt.Errorf("tensor %q: %w: %q", t.Name, ErrType, t.Type)
+	}
 	if t.Name == "" || t.Name == metadataKey || len(t.Name) > maxName || !utf8.ValidString(t.Name) || len(t.Dims) > maxDims {
 		return fmt.Errorf("tensor %q: bad name or %d dimensions", t.Name, len(t.Dims))
 	}

@@ -24,6 +24,7 @@ type pair struct {
 	name                  string
 	small, large          engine.Shape
 	smallSteps, fullSteps int
+	rates                 []float32 // of the grown model, in parts of the default
 }
 
 func benchShape(dim, layers, heads, ffn int) engine.Shape {
@@ -32,12 +33,12 @@ func benchShape(dim, layers, heads, ffn int) engine.Shape {
 
 // pairs have the proportions of the thousandth ladder's first two rungs.
 var pairs = []pair{
-	{"0.08M to 0.32M", benchShape(32, 4, 2, 88), benchShape(64, 5, 4, 176), 600, 600},
-	{"0.32M to 1.5M", benchShape(64, 5, 4, 176), benchShape(128, 7, 8, 352), 600, 600},
+	{"0.08M to 0.32M", benchShape(32, 4, 2, 88), benchShape(64, 5, 4, 176), 600, 600, []float32{1, 0.5}},
+	{"0.32M to 1.5M", benchShape(64, 5, 4, 176), benchShape(128, 7, 8, 352), 400, 400, []float32{1, 0.5}},
 }
 
 // budgets of the grown model, in parts of what the large one has from scratch.
-var budgets = []float64{0.125, 0.25, 0.5, 0.75}
+var budgets = []float64{0.25, 0.5, 0.75, 1}
 
 var background = context.Background()
 
@@ -54,8 +55,9 @@ var readText = sync.OnceValue(func() *corpus.Reader {
 
 // BenchmarkGrowth asks how many tokens a grown model needs to reach the loss that
 // the large model reaches from scratch. Both use one schedule: warm-up, stable, and
-// a decay over the last fifth of their budget. The small model is taken before any
-// decay. It reports held-out losses in nats per token.
+// a decay over the last fifth of their budget; the stable part is shared by all
+// budgets. The small model is taken before any decay. It reports held-out losses
+// in nats per token, at parts of the budget that the large model has from scratch.
 func BenchmarkGrowth(b *testing.B) {
 	for _, p := range pairs {
 		for seed := range uint64(3) {
@@ -69,51 +71,53 @@ func BenchmarkGrowth(b *testing.B) {
 }
 
 func (p pair) run(b *testing.B, seed uint64) {
-	small := p.model(b, p.small, seed)
-	p.train(b, small, seed, 0, p.smallSteps, schedule(10*p.smallSteps))
-	b.ReportMetric(heldOut(b, small), "small")
-	scratch := p.model(b, p.large, seed)
-	p.train(b, scratch, seed+100, 0, p.fullSteps, schedule(p.fullSteps))
-	goal := heldOut(b, scratch)
-	b.ReportMetric(goal, "scratch")
-	for _, noise := range []int{DefaultNoise, 0} {
-		if noise == 0 && seed > 0 {
-			continue // shown once
-		}
-		params, err := Grow(p.small, small.Params(), p.large, seed, noise)
-		must(err)
-		grown := p.model(b, p.large, seed)
-		copy(grown.Params(), params)
-		b.ReportMetric(heldOut(b, grown), fmt.Sprintf("grown/noise=%d/at=0", noise))
-		at := 0
-		for _, part := range budgets {
-			if noise == 0 && part > 0.25 {
-				break
-			}
-			steps := int(part * float64(p.fullSteps))
-			o := schedule(steps)
-			o.WarmupSteps = p.fullSteps / 40
-			stable := o
-			stable.TotalSteps *= 10
-			p.train(b, grown, seed+200, at, steps-steps/5, stable)
-			at = steps - steps/5
-			branch := p.model(b, p.large, seed)
-			copy(branch.Params(), grown.Params())
-			copy(branch.OptimizerState(), grown.OptimizerState())
-			p.train(b, branch, seed+200, at, steps, o)
-			b.ReportMetric(heldOut(b, branch), fmt.Sprintf("grown/noise=%d/at=%g", noise, part))
-		}
+	small := p.model(p.small, seed)
+	p.train(small, seed, 0, p.smallSteps, p.schedule(10*p.smallSteps, 1))
+	b.ReportMetric(heldOut(small), "small")
+	scratch := p.model(p.large, seed)
+	p.curve(b, scratch, "scratch", seed+100, 1, budgets)
+	for _, rate := range p.rates {
+		p.grown(b, small, seed, DefaultNoise, rate, budgets)
+	}
+	if seed == 0 {
+		p.grown(b, small, seed, 0, p.rates[0], budgets[:2])
 	}
 }
 
-func schedule(steps int) engine.Optimizer {
+// grown is the curve of a grown model, at a part of the learning rates.
+func (p pair) grown(b *testing.B, small engine.Model, seed uint64, noise int, rate float32, parts []float64) {
+	params, err := Grow(p.small, small.Params(), p.large, seed, noise)
+	must(err)
+	m := p.model(p.large, seed)
+	copy(m.Params(), params)
+	name := fmt.Sprintf("noise=%d/rate=%g", noise, rate)
+	b.ReportMetric(heldOut(m), name+"/at=0")
+	p.curve(b, m, name, seed+200, rate, parts)
+}
+
+// curve trains on at full rate, and for every budget decays a copy.
+func (p pair) curve(b *testing.B, m engine.Model, name string, seed uint64, rate float32, parts []float64) {
+	at := 0
+	for _, part := range parts {
+		steps := int(part * float64(p.fullSteps))
+		p.train(m, seed, at, steps-steps/5, p.schedule(10*p.fullSteps, rate))
+		at = steps - steps/5
+		branch := p.model(p.large, 0)
+		copy(branch.Params(), m.Params())
+		copy(branch.OptimizerState(), m.OptimizerState())
+		p.train(branch, seed, at, steps, p.schedule(steps, rate))
+		b.ReportMetric(heldOut(branch), fmt.Sprintf("%s/at=%g", name, part))
+	}
+}
+
+func (p pair) schedule(steps int, rate float32) engine.Optimizer {
 	o := engine.DefaultOptimizer(steps)
-	o.Schedule, o.FinalFraction = engine.WSD, 0.05
-	o.WarmupSteps = 15
+	o.Schedule, o.FinalFraction, o.WarmupSteps = engine.WSD, 0.05, 15
+	o.LR, o.MatrixLR = o.LR*rate, o.MatrixLR*rate
 	return o
 }
 
-func (p pair) model(b *testing.B, s engine.Shape, seed uint64) engine.Model {
+func (p pair) model(s engine.Shape, seed uint64) engine.Model {
 	e := native.New(1)
 	m, err := e.New(s)
 	must(err)
@@ -122,7 +126,7 @@ func (p pair) model(b *testing.B, s engine.Shape, seed uint64) engine.Model {
 }
 
 // train does the steps from one number up to another on windows drawn from the seed.
-func (p pair) train(b *testing.B, m engine.Model, seed uint64, from, to int, o engine.Optimizer) {
+func (p pair) train(m engine.Model, seed uint64, from, to int, o engine.Optimizer) {
 	train := readText().Train()
 	for step := from; step < to; step++ {
 		rng := engine.NewSplitMix(seed<<32 | uint64(step))
@@ -138,7 +142,7 @@ func (p pair) train(b *testing.B, m engine.Model, seed uint64, from, to int, o e
 }
 
 // heldOut is the loss on the same 128 windows every time.
-func heldOut(b *testing.B, m engine.Model) float64 {
+func heldOut(m engine.Model) float64 {
 	text := readText().HeldOut()
 	n := min(128, text.Windows())
 	var sum int64

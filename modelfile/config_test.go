@@ -1,0 +1,115 @@
+package modelfile
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/crescendo-network/crescendo/engine"
+	"github.com/crescendo-network/crescendo/modelfile/safetensors"
+	"github.com/google/go-cmp/cmp"
+)
+
+// hugging is as written by Hugging Face's library for a small Llama.
+const hugging = `{"architectures":["LlamaForCausalLM"],"attention_bias":false,"attention_dropout":0.0,"bos_token_id":1,"eos_token_id":2,
+ "hidden_act":"silu","hidden_size":64,"initializer_range":0.02,"intermediate_size":172,"max_position_embeddings":256,"mlp_bias":false,"model_type":"llama",
+ "num_attention_heads":8,"num_hidden_layers":5,"num_key_value_heads":4,"pretraining_tp":1,"rms_norm_eps":1e-05,"rope_scaling":null,
+ "tie_word_embeddings":true,"torch_dtype":"float32","transformers_version":"4.40.0","use_cache":true,"vocab_size":512}`
+
+func TestConfig(t *testing.T) {
+	want := engine.Shape{Vocab: 512, Dim: 64, Layers: 5, Heads: 8, KVHeads: 4, FFN: 172, Context: 256, Tied: true, RopeTheta: 10000, NormEps: 1e-5}
+	got, err := DecodeConfig([]byte(hugging))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("shape differs:\n%s", d)
+	}
+}
+
+func TestConfigRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		old, new, reason string
+	}{
+		"other model":   {`"model_type":"llama"`, `"model_type":"mamba"`, "mamba"},
+		"activation":    {`"silu"`, `"gelu"`, "gelu"},
+		"bias":          {`"attention_bias":false`, `"attention_bias":true`, "biases"},
+		"bias of feed":  {`"mlp_bias":false`, `"mlp_bias":true`, "biases"},
+		"scaling":       {`"rope_scaling":null`, `"rope_scaling":{"type":"linear"}`, "rotary"},
+		"new scaling":   {`"rope_scaling":null`, `"rope_parameters":{"rope_type":"llama3","rope_theta":1e4}`, "rotary"},
+		"partial":       {`"rope_scaling":null`, `"partial_rotary_factor":0.5`, "part of each head"},
+		"window":        {`"use_cache":true`, `"sliding_window":4096`, "window"},
+		"quantised":     {`"use_cache":true`, `"quantization_config":{"bits":4}`, "quantised"},
+		"head":          {`"use_cache":true`, `"head_dim":16`, "head_dim"},
+		"width":         {`"hidden_size":64`, `"hidden_size":63`, "head width"},
+		"no layers":     {`"num_hidden_layers":5`, `"num_hidden_layers":0`, "layers"},
+		"negative":      {`"vocab_size":512`, `"vocab_size":-512`, "vocab"},
+		"not a number":  {`"vocab_size":512`, `"vocab_size":"512"`, "vocab_size"},
+		"not JSON":      {`{"arch`, `"arch`, "invalid"},
+		"huge exponent": {`1e-05`, `1e-999`, "norm_eps"},
+	} {
+		changed := strings.Replace(hugging, c.old, c.new, 1)
+		if changed == hugging {
+			t.Fatalf("%s: nothing changed", name)
+		}
+		_, err := DecodeConfig([]byte(changed))
+		if err == nil || !strings.Contains(err.Error(), c.reason) {
+			t.Errorf("%s: error is %v, want one about %q", name, err, c.reason)
+		}
+		if err != nil && !errors.Is(err, ErrConfig) && !errors.Is(err, engine.ErrBadShape) {
+			t.Errorf("%s: error %v is of no known kind", name, err)
+		}
+	}
+}
+
+func TestGeneration(t *testing.T) {
+	one := int32(1)
+	for text, want := range map[string]Generation{
+		`{}`: {}, `{"eos_token_id":null}`: {}, `{"eos_token_id":2,"bos_token_id":1}`: {BOS: &one, EOS: []int32{2}},
+		`{"eos_token_id":[2,3],"pad_token_id":1}`: {Pad: &one, EOS: []int32{2, 3}},
+	} {
+		got, err := decodeGeneration([]byte(text))
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s differs:\n%s", text, d)
+		}
+		b, err := got.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := decodeGeneration(b); err != nil || !cmp.Equal(again, want) {
+			t.Errorf("%s came back as %+v, %v", text, again, err)
+		}
+	}
+	for _, text := range []string{`{"eos_token_id":"2"}`, `{"eos_token_id":1e99}`, `{"eos_token_id":[1.5]}`, `[]`} {
+		if _, err := decodeGeneration([]byte(text)); err == nil {
+			t.Errorf("%s was taken", text)
+		}
+	}
+}
+
+func FuzzDecodeConfig(f *testing.F) {
+	for _, s := range shapes() {
+		b, err := encodeConfig(s, safetensors.F32, Generation{EOS: []int32{1, 2}})
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Add([]byte(hugging))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := DecodeConfig(b)
+		if err != nil {
+			return
+		}
+		again, err := encodeConfig(s, safetensors.F32, Generation{})
+		if err != nil {
+			t.Fatalf("decoded shape is not encoded: %v", err)
+		}
+		if back, err := DecodeConfig(again); err != nil || back != s {
+			t.Fatalf("shape changed from %+v to %+v, %v", s, back, err)
+		}
+	})
+}
