@@ -5,7 +5,7 @@ package native
 type layerActivations struct {
 	x, h1, qkv, y, x2, h2, gateUp, act []float32
 	r1, r2                             []float32 // reciprocal norms
-	attention                          []float32 // per sequence and head: seq rows of stride elements
+	attention                          []float32 // per sequence and head: seq rows of stride elements; nil if long
 }
 
 // activations belong to a batch of one size.
@@ -46,8 +46,11 @@ func (m *model) newActivations(batch, seq int) *activations {
 	for range m.layout.layers {
 		a.layers = append(a.layers, layerActivations{
 			x: f(d.dim), h1: f(d.dim), qkv: f(d.qkv), y: f(d.dim), x2: f(d.dim), h2: f(d.dim),
-			gateUp: f(2 * d.ffn), act: f(d.ffn), r1: f(1), r2: f(1), attention: f(d.heads * a.stride),
+			gateUp: f(2 * d.ffn), act: f(d.ffn), r1: f(1), r2: f(1),
 		})
+		if seq <= m.keep {
+			a.layers[len(a.layers)-1].attention = f(d.heads * a.stride)
+		}
 	}
 	a.last, a.hidden, a.r = f(d.dim), f(d.dim), f(1)
 	a.logits = make([]float32, m.headRows(a)*m.logitStride())

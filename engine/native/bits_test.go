@@ -88,6 +88,36 @@ func trainAndHash(t *testing.T, shape engine.Shape, kind, name string, threads i
 	return hash(all)
 }
 
+// TestLongAttention checks that attention computed again in the backward pass
+// has the bits of attention kept.
+func TestLongAttention(t *testing.T) {
+	shape := engine.Shape{Vocab: 31, Dim: 24, Layers: 2, Heads: 4, KVHeads: 2, FFN: 16, Context: 300, RopeTheta: 500, NormEps: 1e-6}
+	for _, seq := range []int{longBlock - 1, longBlock, 2*longBlock + 33} {
+		var want []float32
+		for _, keep := range []int{seq, 0} {
+			e := New(2)
+			made, err := e.New(shape)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.Init(made, 3)
+			m := made.(*model)
+			m.keep = keep
+			if _, err := m.gradient(enginetest.Tokens(4, shape.Vocab, 2*(seq+1)), 2, seq); err != nil {
+				t.Fatal(err)
+			}
+			if kept := m.acts.layers[0].attention != nil; kept != (keep == seq) {
+				t.Fatalf("attention of %d tokens is kept: %v", seq, kept)
+			}
+			if want == nil {
+				want = m.grads
+			} else if !sameBits(want, m.grads) {
+				t.Errorf("gradients of %d tokens differ", seq)
+			}
+		}
+	}
+}
+
 // TestDecodingHasTheBitsOfForward compares a session's logits, token by token,
 // with those of a forward pass over the whole text.
 func TestDecodingHasTheBitsOfForward(t *testing.T) {

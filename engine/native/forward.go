@@ -5,9 +5,24 @@ import (
 	"github.com/crescendo-network/crescendo/engine/r0"
 )
 
-// tileRows is the granularity at which rows are divided among workers; any
-// would do, the tallest tile of a kernel wastes least.
-const tileRows = 12
+const (
+	// tileRows is the granularity at which rows are divided among workers; any
+	// would do, the tallest tile of a kernel wastes least.
+	tileRows = 12
+
+	// blockRows is how many tokens go through a run of operations together, so
+	// that what one leaves the next finds in the second cache.
+	blockRows = 8 * tileRows
+)
+
+// byBlocks gives f blocks of rows, each worker its own run of them.
+func (m *model) byBlocks(rows int, f func(from, to int, w *worker)) {
+	m.work.split(rows, tileRows, func(from, to int, w *worker) {
+		for ; from < to; from += blockRows {
+			f(from, min(to, from+blockRows), w)
+		}
+	})
+}
 
 // forward computes the residual stream after the last layer and its norm.
 func (m *model) forward(a *activations) {
@@ -18,41 +33,69 @@ func (m *model) forward(a *activations) {
 	}
 	for i := range a.layers {
 		l, s := &a.layers[i], &m.layout.layers[i]
-		m.normalize(a.rows, l.x, s.attentionNorm.of(w), l.h1, l.r1)
-		m.project(a.rows, l.h1, d.dim, s.qkv.of(w), d.qkv, l.qkv, false)
-		m.turn(a, l.qkv, false)
-		m.attend(a, l)
-		copy(l.x2, l.x)
-		m.project(a.rows, l.y, d.dim, s.out.of(w), d.dim, l.x2, true)
-		m.normalize(a.rows, l.x2, s.feedNorm.of(w), l.h2, l.r2)
-		m.project(a.rows, l.h2, d.dim, s.gateUp.of(w), 2*d.ffn, l.gateUp, false)
-		m.work.split(a.rows, 1, func(from, to int, _ *worker) {
-			for r := from; r < to; r++ {
-				gu := l.gateUp[2*r*d.ffn : 2*(r+1)*d.ffn]
-				m.set.SwiGLU(l.act[r*d.ffn:(r+1)*d.ffn], gu[:d.ffn], gu[d.ffn:])
-			}
-		})
 		next := a.last
 		if i+1 < len(a.layers) {
 			next = a.layers[i+1].x
 		}
-		copy(next, l.x2)
-		m.project(a.rows, l.act, d.ffn, s.down.of(w), d.dim, next, true)
+		packed := m.packLayer(s)
+		m.byBlocks(a.rows, func(from, to int, k *worker) {
+			m.normalize(from, to, l.x, s.attentionNorm.of(w), l.h1, l.r1)
+			m.project(from, to, l.h1, d.dim, packed.qkv, d.qkv, l.qkv, false, k)
+			m.turn(from, to, a.seq, l.qkv, false)
+		})
+		m.attend(a, l)
+		m.byBlocks(a.rows, func(from, to int, k *worker) {
+			copy(l.x2[from*d.dim:to*d.dim], l.x[from*d.dim:])
+			m.project(from, to, l.y, d.dim, packed.out, d.dim, l.x2, true, k)
+			m.normalize(from, to, l.x2, s.feedNorm.of(w), l.h2, l.r2)
+			m.project(from, to, l.h2, d.dim, packed.gateUp, 2*d.ffn, l.gateUp, false, k)
+			for r := from; r < to; r++ {
+				gu := l.gateUp[2*r*d.ffn : 2*(r+1)*d.ffn]
+				m.set.SwiGLU(l.act[r*d.ffn:(r+1)*d.ffn], gu[:d.ffn], gu[d.ffn:])
+			}
+			copy(next[from*d.dim:to*d.dim], l.x2[from*d.dim:])
+			m.project(from, to, l.act, d.ffn, packed.down, d.dim, next, true, k)
+		})
 	}
-	m.normalize(a.rows, a.last, m.layout.norm.of(w), a.hidden, a.r)
-}
-
-// project sets (or adds to) y the product of x with the transpose of w, which
-// has out rows of in elements.
-func (m *model) project(rows int, x []float32, in int, w []float32, out int, y []float32, add bool) {
-	packed := m.pack(w, in, out)
-	m.work.split(rows, tileRows, func(from, to int, k *worker) {
-		m.set.Multiply(to-from, out, in, kernel.Left{Data: x[from*in:], Row: in, Step: 1},
-			packed, y[from*out:], out, add, &k.Scratch)
+	m.byBlocks(a.rows, func(from, to int, _ *worker) {
+		m.normalize(from, to, a.last, m.layout.norm.of(w), a.hidden, a.r)
 	})
 }
 
-// pack transposes w into the buffer shared by all matrices.
+// project sets (or adds to) rows of y the product of x with the transpose of w,
+// which was packed from out rows of in elements.
+func (m *model) project(from, to int, x []float32, in int, w kernel.Right, out int, y []float32, add bool, k *worker) {
+	m.set.Multiply(to-from, out, in, kernel.Left{Data: x[from*in:], Row: in, Step: 1}, w, y[from*out:], out, add, &k.Scratch)
+}
+
+// packLayer transposes the matrices of one layer into the buffer that layers share.
+func (m *model) packLayer(s *layerSpans) layerWeights {
+	d, w := m.dims, m.params
+	var packed layerWeights
+	list := []struct {
+		to      *kernel.Right
+		from    span
+		in, out int
+	}{{&packed.qkv, s.qkv, d.dim, d.qkv}, {&packed.out, s.out, d.dim, d.dim}, {&packed.gateUp, s.gateUp, d.dim, 2 * d.ffn}, {&packed.down, s.down, d.ffn, d.dim}}
+	at, panels := 0, 0
+	for _, p := range list {
+		n := m.set.PackedLen(p.in, p.out)
+		*p.to = kernel.Right{Data: m.packed[at : at+n], Packed: true}
+		at, panels = at+n, panels+m.set.Panels(p.out)
+	}
+	m.work.split(panels, 1, func(from, to int, _ *worker) {
+		for _, p := range list {
+			n := m.set.Panels(p.out)
+			if from < n && to > 0 {
+				m.set.Pack(p.to.Data, p.from.of(w), p.in, p.in, p.out, max(0, from), min(n, to))
+			}
+			from, to = from-n, to-n
+		}
+	})
+	return packed
+}
+
+// pack transposes w into the buffer that layers share.
 func (m *model) pack(w []float32, in, out int) kernel.Right {
 	packed := m.packed[:m.set.PackedLen(in, out)]
 	m.work.split(m.set.Panels(out), 1, func(from, to int, _ *worker) {
@@ -61,13 +104,11 @@ func (m *model) pack(w []float32, in, out int) kernel.Right {
 	return kernel.Right{Data: packed, Packed: true}
 }
 
-// normalize is RMSNorm by rows; r receives the reciprocal norms.
-func (m *model) normalize(rows int, x, w, y, r []float32) {
-	m.work.split(rows, 1, func(from, to int, _ *worker) {
-		for i := from; i < to; i++ {
-			r[i] = normalizeRow(m.set, x[i*m.dims.dim:(i+1)*m.dims.dim], w, y[i*m.dims.dim:(i+1)*m.dims.dim], m.dims.eps)
-		}
-	})
+// normalize is RMSNorm of rows from to to; r receives the reciprocal norms.
+func (m *model) normalize(from, to int, x, w, y, r []float32) {
+	for i := from; i < to; i++ {
+		r[i] = normalizeRow(m.set, x[i*m.dims.dim:(i+1)*m.dims.dim], w, y[i*m.dims.dim:(i+1)*m.dims.dim], m.dims.eps)
+	}
 }
 
 func normalizeRow(set *kernel.Set, x, w, y []float32, eps float32) float32 {
@@ -76,12 +117,10 @@ func normalizeRow(set *kernel.Set, x, w, y []float32, eps float32) float32 {
 	return r
 }
 
-// turn applies the rotary embedding to queries and keys.
-func (m *model) turn(a *activations, qkv []float32, back bool) {
+// turn applies the rotary embedding to the queries and keys of rows from to to.
+func (m *model) turn(from, to, seq int, qkv []float32, back bool) {
 	d := m.dims
-	m.work.split(a.rows, 1, func(from, to int, _ *worker) {
-		for r := from; r < to; r++ {
-			m.rotary.turn(m.set, qkv[r*d.qkv:(r+1)*d.qkv], d.heads+d.kvHeads, r%a.seq, back)
-		}
-	})
+	for r := from; r < to; r++ {
+		m.rotary.turn(m.set, qkv[r*d.qkv:(r+1)*d.qkv], d.heads+d.kvHeads, r%seq, back)
+	}
 }

@@ -5,9 +5,10 @@ import (
 	"github.com/crescendo-network/crescendo/engine/r0"
 )
 
-// headRowsPerWorker is how many tokens' logits each worker holds at a time: small
-// enough that they stay in its second cache.
-const headRowsPerWorker = 64
+// headRowsPerWorker is how many tokens' logits each worker holds at a time: few
+// enough that they stay in a near cache, and enough that reading the output
+// projection for them pays.
+const headRowsPerWorker = 128
 
 func (m *model) headRows(a *activations) int {
 	return min(a.rows, headRowsPerWorker*len(m.work.list))
@@ -40,7 +41,7 @@ func (m *model) head(a *activations, backward bool) {
 			}
 		})
 		if backward {
-			m.weightGrad(d.vocab, d.dim, n, a.logits, stride, hidden, m.layout.head.of(m.grads))
+			m.addWeightGrad(d.vocab, d.dim, n, a.logits, stride, hidden, m.layout.head, !m.fresh || first > 0)
 		}
 	}
 }

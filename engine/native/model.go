@@ -67,7 +67,9 @@ type model struct {
 	rotary  *rotary
 
 	params, grads, state []float32
-	packed               []float32 // the matrix in use, transposed for forward products
+	packed               []float32 // the matrices in use, transposed for forward products
+	fresh                bool      // gradients are to be set, not added to
+	keep                 int       // the longest sequence whose attention is kept
 	acts                 *activations
 	served               *weights // what the last session was opened over
 }
@@ -75,10 +77,10 @@ type model struct {
 func newModel(s engine.Shape, set *kernel.Set, threads int) *model {
 	n := s.Parameters()
 	m := &model{shape: s, dims: newDims(s), layout: newLayout(s), tensors: s.Tensors(), set: set,
-		work: newWorkers(threads), rotary: newRotary(s), params: make([]float32, n), state: make([]float32, 2*n+1)}
+		work: newWorkers(threads), rotary: newRotary(s), params: make([]float32, n), state: make([]float32, 2*n+1), keep: storedSeq}
 	d := m.dims
-	m.packed = make([]float32, max(set.PackedLen(d.dim, d.qkv), set.PackedLen(d.dim, d.dim), set.PackedLen(d.dim, 2*d.ffn),
-		set.PackedLen(d.ffn, d.dim), set.PackedLen(d.dim, d.vocab)))
+	layer := set.PackedLen(d.dim, d.qkv) + set.PackedLen(d.dim, d.dim) + set.PackedLen(d.dim, 2*d.ffn) + set.PackedLen(d.ffn, d.dim)
+	m.packed = make([]float32, max(layer, set.PackedLen(d.dim, d.vocab)))
 	return m
 }
 
@@ -136,7 +138,10 @@ func (m *model) gradient(tokens []int32, batch, seq int) (int64, error) {
 	if m.grads == nil {
 		m.grads = make([]float32, len(m.params))
 	}
-	clear(m.grads)
+	m.fresh = true
+	if !m.shape.Tied {
+		clear(m.layout.embed.of(m.grads)) // all others are set before they are added to
+	}
 	a := m.prepare(batch, seq, true)
 	a.load(tokens)
 	m.forward(a)

@@ -9,9 +9,10 @@ import (
 // A worker is what one goroutine of a call owns.
 type worker struct {
 	kernel.Scratch
-	packed []float32 // one head's keys or values, transposed
-	scores []float32 // gradients of one head's attention
-	muon   [5][]float32
+	packed                []float32 // one head's keys or values, transposed
+	keys, values, queries []float32 // one head's, together
+	probs, scores         []float32 // some rows of one head's attention, and their gradients
+	muon                  [5][]float32
 }
 
 // grow makes *s hold n elements, of any value.

@@ -9,7 +9,7 @@ type tile struct {
 }
 
 const (
-	depth      = 256 // rows of B worked on at a time, so that a panel stays in the first cache
+	depth      = 512 // rows of B worked on at a time, so that a panel stays in a near cache
 	maxColumns = 32
 
 	// A direct right-hand side whose rows are further apart than farRow is copied
@@ -25,11 +25,17 @@ type Left struct {
 }
 
 // A Right is the right factor. Either element (p, j) is Data[p*Row+j], or Data
-// was filled by Pack.
+// was filled by Pack or Arrange, with Depth rows if more than are used.
 type Right struct {
-	Data   []float32
-	Row    int
-	Packed bool
+	Data       []float32
+	Row, Depth int
+	Packed     bool
+}
+
+// From is a packed factor from row p on.
+func (s *Set) From(b Right, p int) Right {
+	b.Data = b.Data[p*s.tile.columns:]
+	return b
 }
 
 // Scratch is the working memory of one goroutine's products.
@@ -51,6 +57,19 @@ func (s *Set) Pack(dst, w []float32, row, k, n, from, to int) {
 	for j := from; j < to; j++ {
 		panel := dst[j*width*k : (j+1)*width*k]
 		s.packPanel(panel, w[j*width*row:], row, k, min(width, n-j*width))
+	}
+}
+
+// Arrange writes panels of a factor that is not transposed: k rows of n elements,
+// row elements apart. The rest of a last panel is zero.
+func (s *Set) Arrange(dst, x []float32, row, k, n int) {
+	width := s.tile.columns
+	for j := 0; j < n; j += width {
+		panel, count := dst[j*k:(j+width)*k], min(width, n-j)
+		for p := range k {
+			copy(panel[p*width:p*width+count], x[p*row+j:])
+			clear(panel[p*width+count : (p+1)*width])
+		}
 	}
 }
 
@@ -100,7 +119,8 @@ func (s *Set) Multiply(m, n, k int, a Left, b Right, c []float32, rowC int, add 
 	// The assembly checks nothing, so the corners are touched here.
 	_, _ = a.Data[(m-1)*a.Row+(k-1)*a.Step], c[(m-1)*rowC+n-1]
 	if b.Packed {
-		_ = b.Data[s.PackedLen(k, n)-1]
+		b.Depth = max(b.Depth, k)
+		_ = b.Data[(s.Panels(n)-1)*b.Depth*s.tile.columns+k*s.tile.columns-1]
 	} else {
 		_ = b.Data[(k-1)*b.Row+n-1]
 	}
@@ -110,7 +130,7 @@ func (s *Set) Multiply(m, n, k int, a Left, b Right, c []float32, rowC int, add 
 		left := Left{a.Data[p*a.Step:], a.Row, a.Step}
 		for j := 0; j < n; j += width {
 			count := min(width, n-j)
-			panel, row := s.panel(b, p, j, k, steps, count, m, w)
+			panel, row := s.panel(b, p, j, steps, count, m, w)
 			s.column(m, steps, left, panel, row, c[j:], rowC, count, add || p > 0, w)
 		}
 	}
@@ -118,10 +138,10 @@ func (s *Set) Multiply(m, n, k int, a Left, b Right, c []float32, rowC int, add 
 
 // panel finds rows p to p+steps of columns j to j+count of b, copying them if
 // they cannot or should not be read in place.
-func (s *Set) panel(b Right, p, j, k, steps, count, m int, w *Scratch) (data []float32, row int) {
+func (s *Set) panel(b Right, p, j, steps, count, m int, w *Scratch) (data []float32, row int) {
 	width := s.tile.columns
 	if b.Packed {
-		return b.Data[j*k+p*width:], width
+		return b.Data[j*b.Depth+p*width:], width
 	}
 	if count == width && (b.Row <= farRow || m < manyRows) {
 		return b.Data[p*b.Row+j:], b.Row

@@ -261,44 +261,6 @@ func TestNamed(t *testing.T) {
 	}
 }
 
-func BenchmarkMultiply(b *testing.B) {
-	for _, s := range Available() {
-		for _, d := range [][3]int{{512, 192, 64}, {64, 64, 64}, {64, 4096, 64}, {1024, 384, 384}} {
-			m, n, k := d[0], d[1], d[2]
-			if s.isa == portable && m > 64 {
-				continue
-			}
-			b.Run(fmt.Sprintf("%s/%dx%dx%d", s.name, m, n, k), func(b *testing.B) {
-				x, y, z, w := make([]float32, m*k), make([]float32, k*n), make([]float32, m*n), new(Scratch)
-				packed := make([]float32, s.PackedLen(k, n))
-				s.Pack(packed, y, k, k, n, 0, s.Panels(n))
-				for b.Loop() {
-					s.Multiply(m, n, k, Left{x, k, 1}, Right{Data: packed, Packed: true}, z, n, false, w)
-				}
-				b.ReportMetric(2*float64(m*n*k)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-			})
-		}
-	}
-}
-
-func BenchmarkVectors(b *testing.B) {
-	const n = 4096
-	rng := rand.New(rand.NewPCG(1, 1))
-	x, y, z := noise(rng, n, false), noise(rng, n, false), noise(rng, n, false)
-	for _, s := range Available() {
-		b.Run(s.name+"/expSum", func(b *testing.B) {
-			for b.Loop() {
-				s.ExpSum(x, 1, 0)
-			}
-		})
-		b.Run(s.name+"/swiGLU", func(b *testing.B) {
-			for b.Loop() {
-				s.SwiGLU(x, y, z)
-			}
-		})
-	}
-}
-
 // TestAVX2Registers checks that nothing in the assembly needs the half-width
 // forms of AVX-512, which a machine with AVX2 only does not have.
 func TestAVX2Registers(t *testing.T) {
