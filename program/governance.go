@@ -159,13 +159,16 @@ func (c *call) carryHalt(proposal uint64, id crescendo.RungID) error {
 	if !haltable(state.Stage) {
 		return c.join(governance.Lapse(c.store, proposal, "the rung is "+state.Stage.String()))
 	}
+	if err := c.windUp(id, state); err != nil {
+		return err
+	}
 	raise, err := funding.Raises.Get(c.store, uint32(id))
 	if err != nil {
 		return err
 	}
 	c.out.Emit(crescendo.NewEvent("governance.halted", id, "proposal", proposal, "stage", state.Stage,
-		"raised", raise.Raised, "spent", raise.Spent, "refundable", raise.Held()))
-	return c.windUp(id, state)
+		"raised", raise.Raised, "spent", raise.Spent, "refundable", raise.Raised-raise.Spent))
+	return nil
 }
 
 // windUp ends a rung before it serves: members get bonds and earned pay,
