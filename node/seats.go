@@ -44,7 +44,7 @@ func (s Seat) open(ctx context.Context) (*Connection, ledger.Signer, home.Home, 
 	return c, signer, h, err
 }
 
-// Train runs a trainer. Cheat, for demonstrations, names a kind of free
+// Train runs a trainer, whose machine also runs trials of competitions. Cheat, for demonstrations, names a kind of free
 // rider.
 func Train(ctx context.Context, s Seat, cheat string, ready func() error) error {
 	c, signer, h, err := s.open(ctx)
@@ -67,6 +67,7 @@ func Train(ctx context.Context, s Seat, cheat string, ready func() error) error 
 	if err := ready(); err != nil {
 		return err
 	}
+	defer s.lend(ctx, c, signer, h)()
 	return trainer.Run(ctx, config)
 }
 

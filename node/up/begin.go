@@ -176,11 +176,17 @@ func (u *run) namedCorpus(ctx context.Context) (actor.Corpus, bool, error) {
 		return actor.Corpus{}, false, err
 	}
 	has, err := training.Runs.Has(state, uint32(1))
-	if err != nil || !has {
+	if err != nil {
 		return actor.Corpus{}, false, err
 	}
+	if !has {
+		return u.triedCorpus(state)
+	}
 	first, err := training.Runs.Get(state, uint32(1))
-	return actor.Corpus{Manifest: first.Corpus, Root: first.Root}, !first.Corpus.IsZero(), err
+	if err == nil && first.Corpus.IsZero() {
+		return u.triedCorpus(state)
+	}
+	return actor.Corpus{Manifest: first.Corpus, Root: first.Root}, true, err
 }
 
 // packing is the store that a packed corpus waits in until the archive

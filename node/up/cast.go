@@ -28,6 +28,9 @@ type cast struct {
 	Trainers   []part
 	Evaluators []part
 	Workshop   []part // free riders that a button of the hub adds
+
+	Researchers []part
+	Copiers     []part // researchers who enter what others have written
 }
 
 // castOf names everybody. Which trainers are free riders depends on the seed,
@@ -43,6 +46,9 @@ func castOf(demo programfile.Demo, seed uint64) *cast {
 		Trainers:   parts("trainer", demo.Trainers+demo.FreeRiders),
 		Evaluators: parts("evaluator", demo.Evaluators),
 		Workshop:   parts("workshop", 4),
+
+		Researchers: parts("researcher", demo.Researchers),
+		Copiers:     parts("copier", demo.Copiers),
 	}
 	order := make([]int, len(c.Trainers))
 	for i := range order {
@@ -74,7 +80,7 @@ func parts(role string, n int) []part {
 // all lists everybody in a fixed order.
 func (c *cast) all() []*part {
 	out := []*part{&c.Organiser, &c.Keeper, &c.Operator, &c.Wallet}
-	for _, group := range [][]part{c.Funders, c.Clients, c.Trainers, c.Evaluators, c.Workshop} {
+	for _, group := range [][]part{c.Funders, c.Clients, c.Trainers, c.Evaluators, c.Researchers, c.Copiers, c.Workshop} {
 		for i := range group {
 			out = append(out, &group[i])
 		}
@@ -111,10 +117,12 @@ const pocketMoney crescendo.Amount = 1_000_000_000
 // prices of the programme.
 func (c *cast) balances(spec program.Spec, demo programfile.Demo) map[crescendo.Account]crescendo.Amount {
 	b := map[crescendo.Account]crescendo.Amount{}
-	var caps, bonds crescendo.Amount
+	var caps, bonds, running, entering crescendo.Amount
 	for _, r := range spec.Rungs {
 		caps += r.Raise.HardCap
 		bonds += r.Training.Bond
+		running += r.Competition.RunnerBond
+		entering += r.Competition.Bond
 	}
 	for _, p := range c.all() {
 		b[p.Account] = pocketMoney
@@ -123,7 +131,10 @@ func (c *cast) balances(spec program.Spec, demo programfile.Demo) map[crescendo.
 		b[p.Account] += caps/crescendo.Amount(max(1, len(c.Funders))) + caps/16
 	}
 	for _, p := range c.Trainers {
-		b[p.Account] += 2 * bonds
+		b[p.Account] += 2*bonds + running
+	}
+	for _, p := range append(slices.Clone(c.Researchers), c.Copiers...) {
+		b[p.Account] += entering
 	}
 	for _, p := range c.Workshop {
 		b[p.Account] += 2 * bonds

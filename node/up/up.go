@@ -273,7 +273,11 @@ func (u *run) actors() []actor.Actor {
 	for _, account := range u.cast.played() {
 		claimers.Signers = append(claimers.Signers, u.signers[account])
 	}
-	return []actor.Actor{organiser, investors, claimers}
+	actors := []actor.Actor{organiser, investors, claimers}
+	if r := u.researchers(); r != nil {
+		actors = append(actors, r)
+	}
+	return actors
 }
 
 // requests is how many requests the demo clients send in each rung.

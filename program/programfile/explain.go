@@ -17,21 +17,26 @@ var unknownField = regexp.MustCompile(`^line (\d+): field (.*) not found in type
 // explain turns the decoder's error into one that a person who has never seen
 // the Go types understands.
 func explain(name string, data []byte, err error) error {
+	return explainIn(reflect.TypeFor[file](), "programme", name, data, err)
+}
+
+// explainIn is explain for a file of another kind, whose keys root has.
+func explainIn(root reflect.Type, kind, name string, data []byte, err error) error {
 	var typed *yaml.TypeError
 	if !errors.As(err, &typed) || len(typed.Errors) == 0 {
 		if strings.TrimSpace(string(data)) == "" {
-			return crescendo.Errorf(crescendo.CodeInvalid, "read programme %s: the file is empty", name)
+			return crescendo.Errorf(crescendo.CodeInvalid, "read %s %s: the file is empty", kind, name)
 		}
-		return crescendo.Errorf(crescendo.CodeInvalid, "read programme %s: %s", name, strings.TrimPrefix(err.Error(), "yaml: "))
+		return crescendo.Errorf(crescendo.CodeInvalid, "read %s %s: %s", kind, name, strings.TrimPrefix(err.Error(), "yaml: "))
 	}
 	first := typed.Errors[0]
 	m := unknownField.FindStringSubmatch(first)
 	if m == nil {
-		return crescendo.Errorf(crescendo.CodeInvalid, "read programme %s: %s", name, first)
+		return crescendo.Errorf(crescendo.CodeInvalid, "read %s %s: %s", kind, name, first)
 	}
 	line, key, section := m[1], m[2], m[3]
-	e := crescendo.Errorf(crescendo.CodeInvalid, "read programme %s: line %s: unknown key %q", name, line, clipped(key))
-	keys := keysOf(section)
+	e := crescendo.Errorf(crescendo.CodeInvalid, "read %s %s: line %s: unknown key %q", kind, name, line, clipped(key))
+	keys := keysOf(root, section)
 	if near, _ := nearest(key, keys); near != "" {
 		return e.WithHint(fmt.Sprintf("did you mean %q?", near))
 	}
@@ -42,9 +47,9 @@ func clipped(s string) string { return s[:min(len(s), 64)] }
 
 // keysOf lists the keys of the struct that a decoder error names, such as
 // "program.Training".
-func keysOf(section string) []string {
+func keysOf(root reflect.Type, section string) []string {
 	var found []string
-	visit(reflect.TypeFor[file](), map[reflect.Type]bool{}, func(t reflect.Type) {
+	visit(root, map[reflect.Type]bool{}, func(t reflect.Type) {
 		if t.String() == section {
 			found = keys(t)
 		}

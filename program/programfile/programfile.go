@@ -32,8 +32,10 @@ type Demo struct {
 	Evaluators   int      `yaml:"evaluators" json:"evaluators"`
 	Funders      int      `yaml:"funders" json:"funders"`
 	Clients      int      `yaml:"clients" json:"clients"`
-	Requests     int      `yaml:"requests" json:"requests"`     // of each client, per rung
-	MaxTokens    int      `yaml:"max-tokens" json:"max-tokens"` // of an answer
+	Researchers  int      `yaml:"researchers" json:"researchers"` // enter recipes of their own into competitions
+	Copiers      int      `yaml:"copiers" json:"copiers"`         // enter what others have written
+	Requests     int      `yaml:"requests" json:"requests"`       // of each client, per rung
+	MaxTokens    int      `yaml:"max-tokens" json:"max-tokens"`   // of an answer
 	Prompt       string   `yaml:"prompt" json:"prompt"`
 	CheatKinds   []string `yaml:"cheat-kinds" json:"cheat-kinds"`     // of the free riders, in turn
 	ContributeBP int      `yaml:"contribute-bp" json:"contribute-bp"` // of a hard cap the funders buy; 0: all of it
@@ -131,7 +133,7 @@ func (d Demo) validate() error {
 		most  int
 	}{
 		{"trainers", d.Trainers, program.MaxSeats}, {"free-riders", d.FreeRiders, program.MaxSeats}, {"evaluators", d.Evaluators, 64},
-		{"funders", d.Funders, 1000}, {"clients", d.Clients, 1000}, {"requests", d.Requests, 1_000_000},
+		{"funders", d.Funders, 1000}, {"clients", d.Clients, 1000}, {"researchers", d.Researchers, 5}, {"copiers", d.Copiers, 5}, {"requests", d.Requests, 1_000_000},
 		{"max-tokens", d.MaxTokens, 1 << 20}, {"contribute-bp", d.ContributeBP, 10_000},
 	} {
 		if n.value < 0 || n.value > n.most {

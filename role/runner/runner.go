@@ -25,8 +25,15 @@ import (
 	"github.com/crescendo-network/crescendo/role/blocks"
 )
 
-// ErrNoBond means that the account cannot pay a runner's bond.
-var ErrNoBond = errors.New("cannot pay the runner's bond")
+// Why a runner stops. Run returns nil when no competition is left.
+var (
+	// ErrNoBond means that the account cannot pay a runner's bond.
+	ErrNoBond = errors.New("cannot pay the runner's bond")
+	// ErrExpelled means that others have refuted a result of the runner.
+	ErrExpelled = errors.New("expelled")
+
+	errNoRung = errors.New("no such rung")
+)
 
 // Trier does trials. The one a contributor needs is Honest; tests have others.
 type Trier func(ctx context.Context, e engine.Engine, text trial.Text, task trial.Task) (trial.Result, error)
@@ -124,7 +131,7 @@ func (r *runner) tolerate(ctx context.Context, err error) error {
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.Is(err, ErrNoBond), errors.Is(err, blob.ErrDiskFull), errors.Is(err, ledger.ErrWrongChain):
+	case errors.Is(err, ErrNoBond), errors.Is(err, ErrExpelled), errors.Is(err, errNoRung), errors.Is(err, blob.ErrDiskFull), errors.Is(err, ledger.ErrWrongChain):
 		return err
 	case errors.As(err, &refusal) && refusal.Code != crescendo.CodeInternal:
 		r.Log.Debug("refused", "reason", err)
@@ -148,7 +155,7 @@ func (r *runner) act(ctx context.Context) (over bool, err error) {
 		}
 	}
 	if int(r.Rung) > len(r.spec.Rungs) {
-		return false, crescendo.Errorf(crescendo.CodeNotFound, "run trials in rung %d: the programme has %d rungs", r.Rung, len(r.spec.Rungs))
+		return false, fmt.Errorf("run trials in rung %d: %w: the programme has %d", r.Rung, errNoRung, len(r.spec.Rungs))
 	}
 	over = true
 	for i, rung := range r.spec.Rungs {

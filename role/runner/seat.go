@@ -55,24 +55,26 @@ func (r *runner) attend(ctx context.Context, state ledger.State, rung crescendo.
 		r.seats[rung] = s
 	}
 	me := string(r.Signer.Account())
-	seated, err := research.Runners.Has(state, uint32(rung), me)
-	if err != nil {
-		return err
-	}
-	if !seated {
+	mine, err := research.Runners.Get(state, uint32(rung), me)
+	switch {
+	case errors.Is(err, kv.ErrNotFound) || err == nil && mine.Away:
 		return r.join(ctx, state, s)
-	}
-	if c.Phase != research.Trialling {
+	case err != nil:
+		return err
+	case mine.Fault != "":
+		return fmt.Errorf("%w: %s", ErrExpelled, mine.Fault)
+	case c.Phase != research.Trialling:
 		return nil
 	}
 	duties, err := dutiesOf(state, rung, me)
 	if err != nil {
 		return err
 	}
-	if err := r.deliver(ctx, state, s, duties); err != nil {
+	// Begin first: the machine shall not wait for blocks.
+	if err := r.begin(ctx, state, s, c, duties); err != nil {
 		return err
 	}
-	return r.begin(ctx, state, s, c, duties)
+	return r.deliver(ctx, state, s, duties)
 }
 
 // join asks for a runner's seat, once every few blocks.
@@ -164,21 +166,21 @@ func (r *runner) next(state kv.Reader, s *seat, e entry) (crescendo.Message, err
 	if err != nil {
 		return nil, err
 	}
-	reveal := e.message(me, s.rung)
-	switch {
-	case have.Commitment.IsZero():
-		return &research.MsgCommitTrial{Sender: me, Rung: s.rung, Stage: n.Stage, Recipe: n.Recipe, Seed: n.Seed,
-			Commitment: research.TrialCommitment(r.Ledger.ChainID(), *reveal)}, nil
-	case !have.Digest.IsZero():
-		return nil, nil
-	case have.Commitment != research.TrialCommitment(r.Ledger.ChainID(), *reveal):
-		return nil, nil // the journal was lost in between; others will be called
-	}
 	t, err := research.Trials.Get(state, uint32(s.rung), n.Stage, n.Recipe[:], n.Seed)
-	if err != nil || t.Committed < t.Wanted {
+	if err != nil {
 		return nil, err
 	}
-	return reveal, nil
+	reveal := e.message(me, s.rung)
+	commitment := research.TrialCommitment(r.Ledger.ChainID(), *reveal)
+	switch {
+	case have.Commitment.IsZero() && !t.Agreed && t.Committed < t.Wanted:
+		return &research.MsgCommitTrial{Sender: me, Rung: s.rung, Stage: n.Stage, Recipe: n.Recipe, Seed: n.Seed, Commitment: commitment}, nil
+	case have.Commitment == commitment && have.Digest.IsZero() && t.Shown:
+		return reveal, nil
+	}
+	// Nothing is wanted, or not yet; or the journal of another commitment was
+	// lost, and others are called in its place.
+	return nil, nil
 }
 
 // begin starts the next trial, or stops one that nobody waits for any more.

@@ -1,0 +1,41 @@
+package up
+
+import (
+	"encoding/binary"
+
+	"github.com/crescendo-network/crescendo/internal/digest"
+	"github.com/crescendo-network/crescendo/ledger"
+	"github.com/crescendo-network/crescendo/research"
+	"github.com/crescendo-network/crescendo/role/actor"
+)
+
+// researchers are the demo researchers of the first rung's competition; nil if
+// there is none.
+func (u *run) researchers() actor.Actor {
+	if u.Spec.Rungs[0].Competition.None() || len(u.cast.Researchers) == 0 {
+		return nil
+	}
+	var honest, copiers []ledger.Signer
+	for _, p := range u.cast.Researchers {
+		honest = append(honest, u.signer(p))
+	}
+	for _, p := range u.cast.Copiers {
+		copiers = append(copiers, u.signer(p))
+	}
+	return &actor.Researchers{
+		Ledger: u.ledger, Rung: 1, Entries: actor.DemoEntries(honest, copiers),
+		Secret: digest.Sum("crescendo/up/salt", binary.BigEndian.AppendUint64(nil, u.Seed), []byte(u.net.ChainID)),
+	}
+}
+
+// triedCorpus is the corpus that the first rung's trials read, if it has been
+// named.
+func (u *run) triedCorpus(state ledger.State) (actor.Corpus, bool, error) {
+	has, err := research.Texts.Has(state, uint32(1))
+	if err != nil || !has {
+		return actor.Corpus{}, false, err
+	}
+	text, err := research.Texts.Get(state, uint32(1))
+	return actor.Corpus{Manifest: text.Corpus, Root: text.Root}, true, err
+}
+
