@@ -92,10 +92,16 @@ func runsHere(h home.Home, archive string) (bool, error) {
 	return url == archive, nil
 }
 
+// service is what runs beside a hub's pages, and is closed after them.
+type service interface {
+	Run(ctx context.Context) error
+	Close(ctx context.Context) error
+}
+
 // plugDesk lets visitors of a hub act, if the programme's ledger can be
 // reached. Without one the hub is read-only, and says so; its guard stands all
 // the same. What it returns closes what visitors have opened.
-func plugDesk(ctx context.Context, c HubConfig, h home.Home, site *hub.Hub, past desk.Transactions) (func(context.Context) error, error) {
+func plugDesk(ctx context.Context, c HubConfig, h home.Home, site *hub.Hub, past desk.Transactions) (service, error) {
 	hosts, err := guard.HostsOf(c.Listener.Addr().String())
 	if err != nil {
 		return nil, err
@@ -118,8 +124,9 @@ func plugDesk(ctx context.Context, c HubConfig, h home.Home, site *hub.Hub, past
 		if err != nil {
 			return nil, err
 		}
-		site.Plug(readOnly{g, site})
-		return func(context.Context) error { return nil }, nil
+		r := readOnly{g, site}
+		site.Plug(r)
+		return r, nil
 	}
 	d, err := NewDesk(DeskConfig{
 		Connection: conn, Home: h, Listen: c.Listener.Addr(), Hosts: c.Hosts, TLS: c.TLS, Here: here, History: past, Frame: site, Log: c.Log,
@@ -128,7 +135,7 @@ func plugDesk(ctx context.Context, c HubConfig, h home.Home, site *hub.Hub, past
 		return nil, err
 	}
 	site.Plug(d)
-	return d.Close, nil
+	return d, nil
 }
 
 // readOnly is the guard of a hub at which nobody can act.
@@ -146,6 +153,12 @@ func (s readOnly) Routes(mux *http.ServeMux) {
 		})
 	}
 }
+
+// Run implements service: there is nothing to do.
+func (readOnly) Run(context.Context) error { return nil }
+
+// Close implements service.
+func (readOnly) Close(context.Context) error { return nil }
 
 // past finds transactions in the read model, and what was in them in the
 // blocks themselves.

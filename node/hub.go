@@ -52,10 +52,10 @@ func Hub(ctx context.Context, c HubConfig) error {
 	}
 	defer model.Close()
 	site := hub.New(hub.Config{
-		Model: model, Blobs: audit.Blobs, Say: sayer(model, c.Demo), Names: c.Demo, Archive: c.Archive, Log: c.Log,
+		Model: model, Blobs: audit.Blobs, Engine: audit.Engine, Say: sayer(model, c.Demo), Names: c.Demo, Archive: c.Archive, Log: c.Log,
 	})
 	blocks := &source{audit: audit}
-	closeDesk, err := plugDesk(ctx, c, h, site, past{model, blocks})
+	actions, err := plugDesk(ctx, c, h, site, past{model, blocks})
 	if err != nil {
 		return err
 	}
@@ -63,10 +63,11 @@ func Hub(ctx context.Context, c HubConfig) error {
 	g.Go(func() error { return model.Follow(ctx, blocks, c.Log) })
 	g.Go(func() error { return site.Run(ctx) })
 	g.Go(func() error { return site.Serve(ctx, c.Listener) })
+	g.Go(func() error { return actions.Run(ctx) })
 	err = g.Wait()
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 	defer cancel()
-	return errors.Join(err, closeDesk(last))
+	return errors.Join(err, actions.Close(last))
 }
 
 func recordAt(ctx context.Context, where string) (auditor.Config, error) {
@@ -151,7 +152,7 @@ func (s *source) Block(ctx context.Context, height crescendo.Height) ([]byte, er
 }
 
 // sayer tells events as `crescendo up` does.
-func sayer(model *record.Model, names map[crescendo.Account]string) func(crescendo.Event) string {
+func sayer(model *record.Model, names map[crescendo.Account]string) *narrate.Narrator {
 	var denom string
 	model.Read(func(n record.Now) error {
 		denom = n.Spec.Denom
@@ -161,8 +162,5 @@ func sayer(model *record.Model, names map[crescendo.Account]string) func(crescen
 	for account, name := range names {
 		narrator.Name(account, name)
 	}
-	return func(e crescendo.Event) string {
-		line, _ := narrator.Line(e)
-		return line
-	}
+	return narrator
 }

@@ -29,7 +29,7 @@ type accountModel struct {
 	Balance  crescendo.Amount
 	Rungs    []standing
 	Recent   []Transaction
-	Pocket   bool // pocket money is to be had
+	Pocket   crescendo.Amount // that is to be had; zero: none
 	Workshop bool
 }
 
@@ -40,7 +40,15 @@ func (d *Desk) accountPage(w http.ResponseWriter, r *http.Request, v visit) {
 		return
 	}
 	m.CSRF = v.session.Token()
-	m.Pocket = d.hasDemo(r) && !v.wallet.demo && m.Balance < pocketMoney
+	if d.hasDemo(r) && !v.wallet.demo {
+		if m.Pocket, err = d.pocket(r.Context()); err != nil {
+			d.refuse(w, r, http.StatusBadGateway, err)
+			return
+		}
+		if m.Balance >= m.Pocket {
+			m.Pocket = 0
+		}
+	}
 	m.Workshop = d.workshop(r, v)
 	d.render(w, r, http.StatusOK, "Account", accountView(m))
 }
@@ -76,19 +84,33 @@ func (d *Desk) account(ctx context.Context, who *wallet) (accountModel, error) {
 	return m, nil
 }
 
-// pocketMoney is what the demo wallet gives a new wallet on a development
-// chain.
-const pocketMoney crescendo.Amount = 20_000_000
+// pocketPart is the part of its own money that the demo wallet gives a new
+// wallet on a development chain.
+const pocketPart = 4
+
+// pocket is what a wallet may be given now.
+func (d *Desk) pocket(ctx context.Context) (crescendo.Amount, error) {
+	has, err := d.cfg.Ledger.Balance(ctx, d.cfg.Demo.Account())
+	if err != nil {
+		return 0, fmt.Errorf("read balance of the demo wallet: %w", err)
+	}
+	return has / pocketPart, nil
+}
 
 // pocketMoney lets the demo wallet of this machine pay a visitor's wallet, so
 // that there is something to try things with.
 func (d *Desk) pocketMoney(w http.ResponseWriter, r *http.Request, v visit) {
-	balance, err := d.cfg.Ledger.Balance(r.Context(), v.wallet.account)
-	switch {
-	case !d.hasDemo(r) || v.wallet.demo:
-		err = crescendo.Errorf(crescendo.CodeForbidden, "pocket money: there is none here").
-			WithHint("it exists on development chains only, for visitors on the machine itself")
-	case err == nil && balance >= pocketMoney:
+	if !d.hasDemo(r) || v.wallet.demo {
+		d.refuse(w, r, http.StatusForbidden, crescendo.Errorf(crescendo.CodeForbidden, "pocket money: there is none here").
+			WithHint("it exists on development chains only, for visitors on the machine itself"))
+		return
+	}
+	amount, err := d.pocket(r.Context())
+	var balance crescendo.Amount
+	if err == nil {
+		balance, err = d.cfg.Ledger.Balance(r.Context(), v.wallet.account)
+	}
+	if err == nil && balance >= amount {
 		err = crescendo.Errorf(crescendo.CodeDuplicate, "pocket money: the account holds %d already", balance).WithHint("spend it first")
 	}
 	if err != nil {
@@ -105,7 +127,7 @@ func (d *Desk) pocketMoney(w http.ResponseWriter, r *http.Request, v visit) {
 		d.refuse(w, r, http.StatusBadGateway, err)
 		return
 	}
-	result, err := d.submit(r.Context(), d.cfg.Demo, wire.Send(spec.Denom, d.cfg.Demo.Account(), v.wallet.account, pocketMoney))
+	result, err := d.submit(r.Context(), d.cfg.Demo, wire.Send(spec.Denom, d.cfg.Demo.Account(), v.wallet.account, amount))
 	if err != nil {
 		d.refuse(w, r, statusOf(err), err)
 		return

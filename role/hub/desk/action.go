@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -22,9 +23,27 @@ type action struct {
 	verb   string // on the button that sends it
 	about  string
 	fields []field
-	build  func(f form, me crescendo.Account) (crescendo.Message, error)
+	build  func(w wish) (intent, error)
 	// facts are what to know before filling in the form; nil: nothing.
 	facts func(s ledger.State, spec program.Spec, f form, me crescendo.Account) ([]fact, error)
+}
+
+// wish is what an action is built from.
+type wish struct {
+	form
+	me      crescendo.Account
+	state   ledger.State
+	entries *entries
+	spec    program.Spec
+	chain   string
+}
+
+// intent is what an action comes to: a message, and what belongs to it.
+type intent struct {
+	message crescendo.Message
+	facts   []fact // what to know before it is sent
+	secret  *entry // to be kept before it is sent; nil: nothing
+	opened  *entry // to be published before it is sent; nil: nothing
 }
 
 // field is one line of a form.
@@ -48,7 +67,7 @@ const (
 	maxArea  = 16 << 10
 )
 
-var actions = []action{fund, refund, claim, reinvest}
+var actions = []action{fund, refund, claim, reinvest, enter, show, propose, vote}
 
 func actionNamed(name string) (action, bool) {
 	i := slices.IndexFunc(actions, func(a action) bool { return a.name == name })
@@ -65,9 +84,9 @@ var fund = action{
 		{name: "rung", label: "Rung", kind: "rung"},
 		{name: "amount", label: "Amount", kind: "amount", hint: "in smallest units: a million is one demo dollar on development chains"},
 	},
-	build: func(f form, me crescendo.Account) (crescendo.Message, error) {
-		rung, amount, err := f.rungAndAmount()
-		return &funding.MsgContribute{Sender: me, Rung: rung, Amount: amount}, err
+	build: func(w wish) (intent, error) {
+		rung, amount, err := w.form.rungAndAmount()
+		return intent{message: &funding.MsgContribute{Sender: w.me, Rung: rung, Amount: amount}}, err
 	},
 	facts: raiseFacts,
 }
@@ -76,9 +95,9 @@ var refund = action{
 	name: "refund", title: "Take a refund", verb: "Take the money back",
 	about:  "After a raise that missed its soft cap, or a rung that was halted, each holder takes back what was not spent.",
 	fields: []field{{name: "rung", label: "Rung", kind: "rung"}},
-	build: func(f form, me crescendo.Account) (crescendo.Message, error) {
-		rung, err := f.rung("rung")
-		return &funding.MsgRefund{Sender: me, Rung: rung}, err
+	build: func(w wish) (intent, error) {
+		rung, err := w.form.rung("rung")
+		return intent{message: &funding.MsgRefund{Sender: w.me, Rung: rung}}, err
 	},
 	facts: raiseFacts,
 }
@@ -87,9 +106,9 @@ var claim = action{
 	name: "claim", title: "Claim what is due", verb: "Take it",
 	about:  "Takes everything a rung owes this account as holder, contributor and operator.",
 	fields: []field{{name: "rung", label: "Rung that owes it", kind: "rung"}},
-	build: func(f form, me crescendo.Account) (crescendo.Message, error) {
-		rung, err := f.rung("rung")
-		return &revenue.MsgClaim{Sender: me, Rung: rung}, err
+	build: func(w wish) (intent, error) {
+		rung, err := w.form.rung("rung")
+		return intent{message: &revenue.MsgClaim{Sender: w.me, Rung: rung}}, err
 	},
 	facts: dueFacts,
 }
@@ -101,13 +120,13 @@ var reinvest = action{
 		{name: "rung", label: "Rung that owes it", kind: "rung"},
 		{name: "into", label: "Rung whose raise is open", kind: "rung"},
 	},
-	build: func(f form, me crescendo.Account) (crescendo.Message, error) {
-		rung, err := f.rung("rung")
+	build: func(w wish) (intent, error) {
+		rung, err := w.form.rung("rung")
 		if err != nil {
-			return nil, err
+			return intent{}, err
 		}
-		into, err := f.rung("into")
-		return &revenue.MsgClaim{Sender: me, Rung: rung, Reinvest: into}, err
+		into, err := w.form.rung("into")
+		return intent{message: &revenue.MsgClaim{Sender: w.me, Rung: rung, Reinvest: into}}, err
 	},
 	facts: dueFacts,
 }
@@ -160,10 +179,10 @@ func (a action) read(value func(string) string) (form, error) {
 
 // draft is a message that was shown and waits to be confirmed.
 type draft struct {
-	nonce   string
-	action  string
-	form    form
-	message crescendo.Message
+	nonce  string
+	action string
+	form   form
+	intent intent
 }
 
 const noteDraft = "draft"
@@ -220,24 +239,41 @@ func (d *Desk) preview(w http.ResponseWriter, r *http.Request, v visit) {
 		d.showForm(w, r, v, a, f, err, true)
 		return
 	}
-	m, err := a.build(f, v.wallet.account)
-	if err == nil {
-		err = m.Check()
-	}
+	in, err := d.intend(r.Context(), a, f, v.wallet)
 	var will foretold
 	if err == nil {
-		will, err = foretell(r.Context(), d.cfg.Ledger, m)
+		will, err = foretell(r.Context(), d.cfg.Ledger, in.message)
 	}
 	if err != nil {
 		d.showForm(w, r, v, a, f, err, true)
 		return
 	}
-	waiting := &draft{nonce: nonce(), action: a.name, form: f, message: m}
+	waiting := &draft{nonce: nonce(), action: a.name, form: f, intent: in}
 	d.sessions.Note(v.session, noteDraft, waiting)
 	d.render(w, r, http.StatusOK, a.title, previewView(previewModel{
 		Action: a, Form: f, CSRF: v.session.Token(), Nonce: waiting.nonce, Wallet: v.wallet,
-		Type: m.TypeURL(), JSON: messageJSON(m), Will: will,
+		Type: in.message.TypeURL(), JSON: messageJSON(in.message), Will: will, Facts: in.facts,
 	}))
+}
+
+// intend makes the message of a form.
+func (d *Desk) intend(ctx context.Context, a action, f form, who *wallet) (intent, error) {
+	w := wish{form: f, me: who.account, entries: d.entries, chain: d.cfg.Ledger.ChainID()}
+	var err error
+	if w.state, err = d.cfg.Ledger.State(ctx); err != nil {
+		return intent{}, fmt.Errorf("read state: %w", err)
+	}
+	if w.spec, err = program.Specs.Get(w.state); err != nil {
+		return intent{}, fmt.Errorf("read programme: %w", err)
+	}
+	in, err := a.build(w)
+	if err != nil {
+		return intent{}, err
+	}
+	if in.secret != nil && d.entries == nil {
+		return intent{}, crescendo.Errorf(crescendo.CodeForbidden, "enter: this hub keeps no secrets").WithHint("use `crescendo research enter`")
+	}
+	return in, in.message.Check()
 }
 
 // drafted takes the draft that a confirmation is for. It can be taken once:
@@ -263,7 +299,11 @@ func (d *Desk) confirm(w http.ResponseWriter, r *http.Request, v visit) {
 		return
 	}
 	a, _ := actionNamed(waiting.action)
-	result, err := d.submit(r.Context(), v.wallet.signer, waiting.message)
+	if err := d.prepare(r.Context(), waiting.intent); err != nil {
+		d.refuse(w, r, http.StatusInternalServerError, err)
+		return
+	}
+	result, err := d.submit(r.Context(), v.wallet.signer, waiting.intent.message)
 	if err != nil {
 		d.showForm(w, r, v, a, waiting.form, err, true)
 		return

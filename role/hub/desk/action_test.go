@@ -198,10 +198,10 @@ func TestPocketMoney(t *testing.T) {
 	who := b.keplrLogin(memorySigner("visitor"))
 	wantText(t, b.get("/account"), http.StatusOK, "Get pocket money", "your browser&#39;s wallet holds the key")
 	wantRedirect(t, b.post("/account/pocket-money"), "/account")
-	if got := w.balance(who); got != 20_000_000 {
+	if got := w.balance(who); got != 25_000_000 {
 		t.Errorf("balance %d", got)
 	}
-	wantText(t, b.post("/account/pocket-money"), http.StatusUnprocessableEntity, "holds 20000000 already")
+	wantText(t, b.post("/account/pocket-money"), http.StatusUnprocessableEntity, "holds 25000000 already")
 }
 
 func TestSessionsEnd(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 	"github.com/crescendo-network/crescendo/blob"
 	"github.com/crescendo-network/crescendo/internal/digest"
 	"github.com/crescendo-network/crescendo/ledger"
+	"github.com/crescendo-network/crescendo/role/blocks"
 	"github.com/crescendo-network/crescendo/role/hub/desk/guard"
 	"github.com/crescendo-network/crescendo/role/hub/page"
 )
@@ -72,6 +74,7 @@ type Desk struct {
 	passkeys *passkeys
 	signing  *signing
 	sent     *sentLog
+	entries  *entries // nil: none are kept
 	play     *playground
 }
 
@@ -94,6 +97,9 @@ func New(cfg Config) (*Desk, error) {
 	}
 	if cfg.Home != "" && cfg.Keys != nil {
 		if d.wallets, err = openWallets(cfg.Home, cfg.Keys); err != nil {
+			return nil, err
+		}
+		if d.entries, err = openEntries(cfg.Home); err != nil {
 			return nil, err
 		}
 		if d.passkeys, err = newPasskeys(cfg, d.wallets); err != nil {
@@ -272,4 +278,28 @@ func (d *Desk) submit(ctx context.Context, signer ledger.Signer, m crescendo.Mes
 	}
 	d.sent.add(Transaction{Hash: result.TxHash, Height: result.Height, Signer: m.From(), Messages: []crescendo.Message{m}, Events: result.Events})
 	return result, nil
+}
+
+// lookEvery is how many blocks pass before kept recipes are looked at again
+// though nothing was heard of a competition.
+const lookEvery = 20
+
+// Run does for visitors what has its time: it shows recipes once entries have
+// closed. It returns when ctx ends.
+func (d *Desk) Run(ctx context.Context) error {
+	news := blocks.Follow(ctx, d.cfg.Ledger, d.cfg.Log)
+	for next := crescendo.Height(0); ; {
+		b, err := blocks.Wait(ctx, news)
+		if err != nil {
+			return nil // the end of ctx: nobody waits for what is left
+		}
+		heard := slices.ContainsFunc(b.Events, func(e crescendo.Event) bool { return strings.HasPrefix(e.Kind, "research.") })
+		if !heard && b.Height < next {
+			continue
+		}
+		next = b.Height + lookEvery
+		if err := d.showEntries(ctx); err != nil && ctx.Err() == nil {
+			d.cfg.Log.Info("look for recipes to show", "error", err)
+		}
+	}
 }

@@ -152,7 +152,7 @@ func (a *asked) Sign(document []byte) ([]byte, error) {
 // begin starts a transaction and returns the document to sign.
 func (s *signing) begin(ctx context.Context, who *wallet, d *draft) (*asked, []byte, error) {
 	a := &asked{
-		nonce: d.nonce, account: who.account, public: who.public, message: d.message, action: d.action,
+		nonce: d.nonce, account: who.account, public: who.public, message: d.intent.message, action: d.action,
 		document: make(chan []byte, 1), signature: make(chan []byte, 1), done: make(chan answered, 1),
 	}
 	s.forget(who.account)
@@ -211,6 +211,10 @@ func (d *Desk) beginSigning(w http.ResponseWriter, r *http.Request, v visit) {
 		err = crescendo.Errorf(crescendo.CodeInvalid, "sign: this hub holds the key of %s", v.wallet.account).WithHint("confirm the preview")
 	}
 	if err != nil {
+		d.refuseJSON(w, r, err)
+		return
+	}
+	if err := d.prepare(r.Context(), waiting.intent); err != nil {
 		d.refuseJSON(w, r, err)
 		return
 	}

@@ -73,6 +73,7 @@ type previewModel struct {
 	Type   string
 	JSON   string
 	Will   foretold
+	Facts  []fact
 }
 
 // back is the form with what was filled in.

@@ -76,6 +76,7 @@ func openChain(t *testing.T, chainID string, changes ...change) *world {
 		g.Spec.Rungs = append(g.Spec.Rungs, g.Spec.Rungs[0])
 	}
 	g.Spec.Rungs[1].Name, g.Spec.Rungs[2].Name = "second", "third"
+	rules(&g.Spec)
 	g.Balances[demo.Account()] = 100_000_000
 	g.Balances[crescendo.Pot("revenue", 1)] = 10_000
 	g.Balances[crescendo.Pot("funding", 3)] = 700
@@ -131,6 +132,7 @@ func history(s kv.Store, spec program.Spec) error {
 			return err
 		},
 		func() error { return program.Rungs.Set(s, program.RungState{Stage: program.StageRaising}, uint32(2)) },
+		func() error { return openCompetition(s, spec) },
 		func() error { return funding.Open(crescendo.Env{}, s, 2, 50_000, 100_000, 1000) },
 		func() error {
 			return program.Rungs.Set(s, program.RungState{Stage: program.StageRefunding}, uint32(3))
