@@ -39,7 +39,7 @@ func TestTensorsCover(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		kv, group, half := rapid.IntRange(1, 4).Draw(t, "kv"), rapid.IntRange(1, 4).Draw(t, "group"), rapid.IntRange(1, 9).Draw(t, "half")
 		s := Shape{Vocab: rapid.IntRange(2, 99).Draw(t, "vocab"), Dim: kv * group * half * 2, Layers: rapid.IntRange(1, 5).Draw(t, "layers"),
-			Heads: kv * group, KVHeads: kv, FFN: rapid.IntRange(1, 50).Draw(t, "ffn"), Context: 8, Tied: rapid.Bool().Draw(t, "tied"), RopeTheta: 10000, NormEps: 1e-5}
+			Heads: kv * group, KVHeads: kv, FFN: rapid.IntRange(1, 50).Draw(t, "ffn"), Context: 8, Tied: rapid.Bool().Draw(t, "tied"), QKVBias: rapid.Bool().Draw(t, "bias"), RopeTheta: 10000, NormEps: 1e-5}
 		if err := s.Validate(); err != nil {
 			t.Fatal(err)
 		}
@@ -85,7 +85,15 @@ func TestBadShapes(t *testing.T) {
 	for name, change := range map[string]func(*Shape){
 		"vocab of one": func(s *Shape) { s.Vocab = 1 }, "negative": func(s *Shape) { s.Layers = -1 }, "huge": func(s *Shape) { s.FFN = MaxFFN + 1 },
 		"odd head": func(s *Shape) { s.Dim = 62 }, "groups": func(s *Shape) { s.KVHeads = 3 }, "theta": func(s *Shape) { s.RopeTheta = 0 },
-		"eps": func(s *Shape) { s.NormEps = 0 }, "NaN": func(s *Shape) { s.RopeTheta = float32(math.NaN()) },
+		"scaling":      func(s *Shape) { s.RopeScaling.Kind = "yarn" },
+		"stray factor": func(s *Shape) { s.RopeScaling.Factor = 2 },
+		"small factor": func(s *Shape) { s.RopeScaling = RopeScaling{Kind: RopeLinear, Factor: 0.5} },
+		"wrong order": func(s *Shape) {
+			s.RopeScaling = RopeScaling{Kind: RopeLlama3, Factor: 8, LowFactor: 4, HighFactor: 4, Original: 64}
+		},
+		"no original":    func(s *Shape) { s.RopeScaling = RopeScaling{Kind: RopeLlama3, Factor: 8, LowFactor: 1, HighFactor: 4} },
+		"linear context": func(s *Shape) { s.RopeScaling = RopeScaling{Kind: RopeLinear, Factor: 8, Original: 5} },
+		"eps":            func(s *Shape) { s.NormEps = 0 }, "NaN": func(s *Shape) { s.RopeTheta = float32(math.NaN()) },
 	} {
 		s := small()
 		change(&s)

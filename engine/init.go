@@ -15,7 +15,7 @@ const (
 
 // InitParams fills a flat parameter vector from a seed: normal weights, with
 // those that write to the residual stream divided by sqrt(2*layers), and norm
-// gains of one. Element i of tensor t depends on (seed, t, i) only, so any
+// gains of one, biases of zero. Element i of tensor t depends on (seed, t, i) only, so any
 // tensor can be recomputed alone. It panics if params has the wrong length.
 func InitParams(s Shape, params []float32, seed uint64) {
 	if len(params) != s.Parameters() {
@@ -26,6 +26,9 @@ func InitParams(s Shape, params []float32, seed uint64) {
 		w := params[t.Offset : t.Offset+t.Len]
 		deviation := float64(embeddingDeviation)
 		switch {
+		case strings.HasSuffix(t.Name, ".bias"):
+			clear(w)
+			continue
 		case len(t.Dims) == 1:
 			for i := range w {
 				w[i] = 1

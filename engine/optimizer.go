@@ -31,7 +31,7 @@ type Optimizer struct {
 	Beta1             float32 `json:"beta1"`
 	Beta2             float32 `json:"beta2"`
 	Eps               float32 `json:"eps"`
-	WeightDecay       float32 `json:"weight_decay"` // times the learning rate; not applied to norms
+	WeightDecay       float32 `json:"weight_decay"` // times the learning rate; not applied to norms and biases
 	Momentum          float32 `json:"momentum"`     // Muon's, with Nesterov's correction
 	Clip              float32 `json:"clip"`         // bound on the norm of the gradient, 0 for none
 	WarmupSteps       int     `json:"warmup_steps"`

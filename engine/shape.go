@@ -32,6 +32,10 @@ type Shape struct {
 	Tied      bool    `json:"tied"` // the output projection is the embedding
 	RopeTheta float32 `json:"rope_theta"`
 	NormEps   float32 `json:"norm_eps"`
+
+	// The zero values of what follows are the plain model.
+	QKVBias     bool        `json:"qkv_bias,omitempty"` // biases on queries, keys and values
+	RopeScaling RopeScaling `json:"rope_scaling,omitzero"`
 }
 
 // A Tensor is one named window of the flat parameter vector.
@@ -40,7 +44,7 @@ type Tensor struct {
 	Dims   []int  // row-major; matrices are [out, in]
 	Offset int    // first element in the flat vector
 	Len    int
-	Matrix bool // a matrix inside a layer, which Muon updates; false for embeddings and norms
+	Matrix bool // a matrix inside a layer, which Muon updates; false for embeddings, norms and biases
 }
 
 // HeadDim is the width of one attention head.
@@ -73,7 +77,7 @@ func (s Shape) Validate() error {
 	case !(s.NormEps >= 1e-12 && s.NormEps <= 1):
 		return fmt.Errorf("%w: norm_eps is %v, want 1e-12 to 1", ErrBadShape, s.NormEps)
 	}
-	return nil
+	return s.RopeScaling.validate()
 }
 
 // Parameters is the exact number of parameters, 0 for a shape that is not valid.
@@ -83,6 +87,9 @@ func (s Shape) Parameters() int {
 	}
 	q, kv := s.Dim, s.KVHeads*s.HeadDim()
 	layer := s.Dim*(2*q+2*kv) + 3*s.FFN*s.Dim + 2*s.Dim
+	if s.QKVBias {
+		layer += q + 2*kv
+	}
 	n := s.Vocab*s.Dim + s.Layers*layer + s.Dim
 	if !s.Tied {
 		n += s.Vocab * s.Dim
@@ -91,7 +98,8 @@ func (s Shape) Parameters() int {
 }
 
 // Tensors lists the parameters in canonical order, which is the order of a
-// PyTorch LlamaForCausalLM: embedding, layers, final norm, output projection.
+// PyTorch LlamaForCausalLM: embedding, layers, final norm, output projection;
+// only the biases, if there are any, come at the end of their layer.
 // It is empty for a shape that is not valid.
 func (s Shape) Tensors() []Tensor {
 	if s.Validate() != nil {
@@ -120,6 +128,11 @@ func (s Shape) Tensors() []Tensor {
 		add(p+"mlp.down_proj.weight", true, s.Dim, s.FFN)
 		add(p+"input_layernorm.weight", false, s.Dim)
 		add(p+"post_attention_layernorm.weight", false, s.Dim)
+		if s.QKVBias {
+			add(p+"self_attn.q_proj.bias", false, s.Dim)
+			add(p+"self_attn.k_proj.bias", false, kv)
+			add(p+"self_attn.v_proj.bias", false, kv)
+		}
 	}
 	add("model.norm.weight", false, s.Dim)
 	if !s.Tied {

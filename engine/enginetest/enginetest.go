@@ -22,6 +22,7 @@ func Run(t *testing.T, e engine.Engine) {
 	t.Run("loss is by sequence", func(t *testing.T) { lossBySequence(t, e) })
 	t.Run("refuses bad input", func(t *testing.T) { refusesInput(t, e) })
 	t.Run("reports numbers that are not finite", func(t *testing.T) { notFinite(t, e) })
+	t.Run("agrees with float64", func(t *testing.T) { agreesWithReference(t, e) })
 	t.Run("session agrees with loss", func(t *testing.T) { sessionAgrees(t, e) })
 	t.Run("session bounds", func(t *testing.T) { sessionBounds(t, e) })
 	t.Run("session keeps its weights", func(t *testing.T) { sessionKeeps(t, e) })

@@ -35,6 +35,7 @@ func (m *model) backward(a *activations) {
 			m.normalizeBack(from, to, a, l.x, s.attentionNorm, l.r1)
 		})
 		m.weightGrad(d.qkv, d.dim, a.rows, a.dqkv, d.qkv, l.h1, s.qkv)
+		m.biasGrad(a, s.bias)
 		m.gainGrad(a, l.x, s.attentionNorm, l.r1)
 	}
 	embed := m.layout.embed.of(m.grads)
@@ -64,6 +65,19 @@ func (m *model) addWeightGrad(out, in, rows int, dy []float32, stride int, x []f
 	m.work.split(out, tileRows, func(from, to int, k *worker) {
 		m.set.Multiply(to-from, in, rows, kernel.Left{Data: dy[from:], Row: 1, Step: stride},
 			kernel.Right{Data: x, Row: in}, dw[from*in:], in, add, &k.Scratch)
+	})
+}
+
+// biasGrad adds up a.dqkv by columns, over rows in order.
+func (m *model) biasGrad(a *activations, bias span) {
+	db, d := bias.of(m.grads), m.dims
+	m.work.split(len(db), 16, func(from, to int, _ *worker) {
+		if m.fresh {
+			clear(db[from:to])
+		}
+		for i := range a.rows {
+			m.set.Combine(db[from:to], 1, db[from:to], 1, a.dqkv[i*d.qkv+from:i*d.qkv+to])
+		}
 	})
 }
 

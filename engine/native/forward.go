@@ -41,6 +41,7 @@ func (m *model) forward(a *activations) {
 		m.byBlocks(a.rows, func(from, to int, k *worker) {
 			m.normalize(from, to, l.x, s.attentionNorm.of(w), l.h1, l.r1)
 			m.project(from, to, l.h1, d.dim, packed.qkv, d.qkv, l.qkv, false, k)
+			addBias(m.set, s.bias.of(w), l.qkv[from*d.qkv:to*d.qkv])
 			m.turn(from, to, a.seq, l.qkv, false)
 		})
 		m.attend(a, l)
@@ -66,6 +67,13 @@ func (m *model) forward(a *activations) {
 // which was packed from out rows of in elements.
 func (m *model) project(from, to int, x []float32, in int, w kernel.Right, out int, y []float32, add bool, k *worker) {
 	m.set.Multiply(to-from, out, in, kernel.Left{Data: x[from*in:], Row: in, Step: 1}, w, y[from*out:], out, add, &k.Scratch)
+}
+
+// addBias adds the bias, if there is one, to rows as wide as it.
+func addBias(set *kernel.Set, bias, rows []float32) {
+	for n := len(bias); n > 0 && len(rows) > 0; rows = rows[n:] {
+		set.Combine(rows[:n], 1, rows[:n], 1, bias)
+	}
 }
 
 // packLayer transposes the matrices of one layer into the buffer that layers share.

@@ -26,8 +26,10 @@ func (m *model) exactLoss(t *testing.T, tokens []int32, batch, seq int) float64 
 // along its own direction and along a random one.
 func TestGradient(t *testing.T) {
 	shapes := map[string]engine.Shape{
-		"tied":    {Vocab: 67, Dim: 24, Layers: 2, Heads: 2, KVHeads: 2, FFN: 40, Context: 64, Tied: true, RopeTheta: 10000, NormEps: 1e-5},
-		"untied":  {Vocab: 50, Dim: 32, Layers: 2, Heads: 4, KVHeads: 4, FFN: 33, Context: 64, RopeTheta: 500, NormEps: 1e-5},
+		"tied":   {Vocab: 67, Dim: 24, Layers: 2, Heads: 2, KVHeads: 2, FFN: 40, Context: 64, Tied: true, RopeTheta: 10000, NormEps: 1e-5},
+		"untied": {Vocab: 50, Dim: 32, Layers: 2, Heads: 4, KVHeads: 4, FFN: 33, Context: 64, RopeTheta: 500, NormEps: 1e-5},
+		"biased": {Vocab: 50, Dim: 48, Layers: 2, Heads: 6, KVHeads: 2, FFN: 20, Context: 64, RopeTheta: 10000, NormEps: 1e-5, QKVBias: true,
+			RopeScaling: engine.RopeScaling{Kind: engine.RopeLlama3, Factor: 8, LowFactor: 1, HighFactor: 4, Original: 32}},
 		"grouped": {Vocab: 50, Dim: 48, Layers: 2, Heads: 6, KVHeads: 2, FFN: 48, Context: 64, RopeTheta: 10000, NormEps: 1e-5},
 	}
 	for name, shape := range shapes {
@@ -48,6 +50,11 @@ func TestGradient(t *testing.T) {
 					scale *= 6
 				}
 				m.params[i] = float32(float64(m.params[i]) * scale)
+			}
+			for _, l := range m.layout.layers {
+				for i := range l.bias.of(m.params) {
+					l.bias.of(m.params)[i] = float32(rng.Float64() - 0.5)
+				}
 			}
 			const batch, seq = 2, 37
 			tokens := enginetest.Tokens(3, shape.Vocab, batch*(seq+1))

@@ -15,7 +15,7 @@ func (s span) of(v []float32) []float32 { return v[s.from:s.to] }
 
 // layerSpans locates one layer. Tensors that are used together lie together:
 // query, key and value are one matrix here, and so are gate and up.
-type layerSpans struct{ qkv, out, gateUp, down, attentionNorm, feedNorm span }
+type layerSpans struct{ qkv, out, gateUp, down, attentionNorm, feedNorm, bias span }
 
 type layout struct {
 	embed, norm, head span
@@ -26,13 +26,19 @@ func newLayout(s engine.Shape) layout {
 	t := s.Tensors()
 	join := func(i, n int) span { return span{t[i].Offset, t[i+n-1].Offset + t[i+n-1].Len} }
 	l := layout{embed: join(0, 1)}
-	const perLayer = 9
+	perLayer := 9
+	if s.QKVBias {
+		perLayer = 12
+	}
 	for i := range s.Layers {
 		at := 1 + i*perLayer
 		l.layers = append(l.layers, layerSpans{
 			qkv: join(at, 3), out: join(at+3, 1), gateUp: join(at+4, 2), down: join(at+6, 1),
 			attentionNorm: join(at+7, 1), feedNorm: join(at+8, 1),
 		})
+		if s.QKVBias {
+			l.layers[i].bias = join(at+9, 3)
+		}
 	}
 	at := 1 + s.Layers*perLayer
 	l.norm, l.head = join(at, 1), l.embed

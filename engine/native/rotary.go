@@ -18,7 +18,7 @@ func newRotary(s engine.Shape) *rotary {
 	t := &rotary{half: s.HeadDim() / 2}
 	step := float64(-2*r0.Log64(float64(s.RopeTheta))) / float64(s.HeadDim())
 	for j := range t.half {
-		t.frequency = append(t.frequency, r0.Exp64(float64(float64(j)*step)))
+		t.frequency = append(t.frequency, s.RopeScaling.Scale(r0.Exp64(float64(float64(j)*step))))
 	}
 	return t
 }

@@ -155,6 +155,7 @@ func (s *session) advance(tokens []int32) {
 		lw := &s.weights.layers[i]
 		s.normalize(n, l.attentionNorm.of(w))
 		s.multiply(n, s.h, d.dim, lw.qkv, d.qkv, s.qkv, false)
+		addBias(s.set, l.bias.of(w), s.qkv[:n*d.qkv])
 		s.remember(i, n)
 		s.attend(i, n)
 		s.multiply(n, s.y, d.dim, lw.out, d.dim, s.x, true)

@@ -130,10 +130,10 @@ func (m *model) orthogonalize(x []float32, rows, columns, steps int, w *worker) 
 	packed := grow(&w.muon[4], m.set.PackedLen(columns, rows))
 	for range steps {
 		m.set.Pack(packed, x, columns, columns, rows, 0, m.set.Panels(rows))
-		m.set.Multiply(rows, rows, columns, kernel.Left{Data: x, Row: columns, Step: 1},
-			kernel.Right{Data: packed, Packed: true}, a, rows, false, &w.Scratch)
-		m.set.Multiply(rows, rows, rows, kernel.Left{Data: a, Row: rows, Step: 1},
-			kernel.Right{Data: a, Row: rows}, b, rows, false, &w.Scratch)
+		m.set.MultiplySymmetric(rows, columns, kernel.Left{Data: x, Row: columns, Step: 1},
+			kernel.Right{Data: packed, Packed: true}, a, &w.Scratch)
+		m.set.MultiplySymmetric(rows, rows, kernel.Left{Data: a, Row: rows, Step: 1},
+			kernel.Right{Data: a, Row: rows}, b, &w.Scratch)
 		m.set.Combine(b, schulz3, a, schulz5, b)
 		m.set.Multiply(rows, columns, rows, kernel.Left{Data: b, Row: rows, Step: 1},
 			kernel.Right{Data: x, Row: columns}, y, columns, false, &w.Scratch)

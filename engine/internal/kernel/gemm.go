@@ -136,6 +136,31 @@ func (s *Set) Multiply(m, n, k int, a Left, b Right, c []float32, rowC int, add 
 	}
 }
 
+// symmetricRows is how many rows of a symmetric product are computed at a time.
+const symmetricRows = 2 * maxColumns
+
+// MultiplySymmetric is Multiply of an n by n product that is known to be
+// symmetric, as that of a matrix with its transpose: each element is computed
+// once, and its twin, whose chain has the same factors, is copied.
+func (s *Set) MultiplySymmetric(n, k int, a Left, b Right, c []float32, w *Scratch) {
+	for i := 0; i < n; i += symmetricRows {
+		rows, right := min(symmetricRows, n-i), b
+		if b.Packed {
+			right.Depth = k
+			right.Data = b.Data[i*k:] // whole panels, because tiles divide symmetricRows
+		} else {
+			right.Data = b.Data[i:]
+		}
+		s.Multiply(rows, n-i, k, Left{a.Data[i*a.Row:], a.Row, a.Step}, right, c[i*n+i:], n, false, w)
+		for y := i + rows; y < n; y++ {
+			row := c[y*n : y*n+i+rows]
+			for x := i; x < i+rows; x++ {
+				row[x] = c[x*n+y]
+			}
+		}
+	}
+}
+
 // panel finds rows p to p+steps of columns j to j+count of b, copying them if
 // they cannot or should not be read in place.
 func (s *Set) panel(b Right, p, j, steps, count, m int, w *Scratch) (data []float32, row int) {

@@ -179,6 +179,26 @@ func TestMultiplyMatchesChain(t *testing.T) {
 	}
 }
 
+func TestMultiplySymmetric(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 9))
+	for _, n := range []int{1, 31, 64, 65, 200} {
+		const k = 37
+		x, want := noise(rng, n*k, false), make([]float32, n*n)
+		for _, s := range Available() {
+			packed, got := make([]float32, s.PackedLen(k, n)), make([]float32, n*n)
+			s.Pack(packed, x, k, k, n, 0, s.Panels(n))
+			right := Right{Data: packed, Packed: true}
+			s.Multiply(n, n, k, Left{x, k, 1}, right, want, n, false, new(Scratch))
+			s.MultiplySymmetric(n, k, Left{x, k, 1}, right, got, new(Scratch))
+			sameBits(t, s.name+" x*xT", want, got)
+			square := make([]float32, n*n)
+			s.Multiply(n, n, n, Left{want, n, 1}, Right{Data: want, Row: n}, square, n, false, new(Scratch))
+			s.MultiplySymmetric(n, n, Left{want, n, 1}, Right{Data: want, Row: n}, got, new(Scratch))
+			sameBits(t, s.name+" squared", square, got)
+		}
+	}
+}
+
 // TestMultiplyCopiesFarRows covers the path that copies panels of a wide factor.
 func TestMultiplyCopiesFarRows(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
