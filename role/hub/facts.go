@@ -39,10 +39,14 @@ type rungFacts struct {
 
 // look reads the facts of all rungs.
 func (h *Hub) look(n record.Now) (*facts, error) {
+	var err error
 	f := &facts{Now: n, hub: h, unit: page.Unit(n.Spec.Denom), names: map[crescendo.Account]string{}}
 	for i, spec := range n.Spec.Rungs {
 		key := uint32(i + 1)
-		r := rungFacts{id: crescendo.RungID(key), spec: spec, plan: n.Spec, tally: n.Tallies[i]}
+		r := rungFacts{id: crescendo.RungID(key), spec: spec, tally: n.Tallies[i]}
+		if r.plan, err = program.Planned(n.State, r.id); err != nil {
+			return nil, fmt.Errorf("plan of rung %d: %w", key, err)
+		}
 		var errs [4]error
 		r.at, errs[0] = optional(program.Rungs.Get(n.State, key))
 		r.raise, errs[1] = optional(funding.Raises.Get(n.State, key))
@@ -77,6 +81,9 @@ func (h *Hub) look(n record.Now) (*facts, error) {
 func (f *facts) name(who crescendo.Account, name string) {
 	if _, known := f.names[who]; !known && name != "" {
 		f.names[who] = name
+		if _, demo := f.hub.c.Names[who]; !demo {
+			f.hub.c.Say.Name(who, name)
+		}
 	}
 }
 

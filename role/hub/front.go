@@ -119,7 +119,7 @@ func perMille(part, whole uint64) int {
 // dense is what data-parallel training with float32 gradients would have
 // uploaded for the same work: every parameter in every step.
 func (r *rungFacts) dense() uint64 {
-	return uint64(r.tally.Reveals) * uint64(r.spec.Training.Steps) * r.plan.Parameters(int(r.id-1)) * 4
+	return uint64(r.tally.Reveals) * uint64(r.plan.Rungs[r.id-1].Training.Steps) * r.plan.Parameters(int(r.id-1)) * 4
 }
 
 // supply compares all balances with the genesis.

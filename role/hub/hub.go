@@ -22,6 +22,7 @@ import (
 
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/blob"
+	"github.com/crescendo-network/crescendo/engine"
 	"github.com/crescendo-network/crescendo/role/hub/live"
 	"github.com/crescendo-network/crescendo/role/hub/page"
 	"github.com/crescendo-network/crescendo/role/hub/record"
@@ -44,11 +45,18 @@ type Door interface {
 	Visitor(r *http.Request) page.Visitor
 }
 
+// Narrator tells events in sentences.
+type Narrator interface {
+	Name(who crescendo.Account, name string)
+	Line(e crescendo.Event) (line string, details bool)
+}
+
 // Config is what a Hub needs.
 type Config struct {
 	Model   *record.Model
 	Blobs   blob.Store
-	Say     func(crescendo.Event) string // tells an event in a sentence
+	Engine  engine.Engine // for samples; nil: none are made
+	Say     Narrator
 	Names   map[crescendo.Account]string // of demo actors; may be nil
 	Archive string                       // that others may mirror from
 	Log     *slog.Logger
@@ -62,11 +70,12 @@ type Hub struct {
 	door     Door
 	live     *live.Server
 	texts    *texts
+	samples  *samples
 }
 
 // New makes a hub; Plug adds sections to it before it serves.
 func New(c Config) *Hub {
-	h := &Hub{c: c, texts: newTexts()}
+	h := &Hub{c: c, texts: newTexts(), samples: newSamples(c.Blobs, c.Engine)}
 	h.live = live.New(h.fragments)
 	return h
 }
@@ -176,6 +185,7 @@ func (h *Hub) Run(ctx context.Context) error {
 			h.c.Log.Warn("read corpus", "manifest", manifest, "error", err)
 		}
 	})
+	go h.samples.run(ctx)
 	for {
 		changed := h.c.Model.Changed()
 		if err := h.live.Refresh(ctx); err != nil && ctx.Err() == nil {

@@ -10,7 +10,7 @@ import (
 // each list adds up to the total it belongs to, to the last unit.
 func (f *facts) flow() (page.Flow, error) {
 	var out page.Flow
-	var fresh, purse, trainers, evaluators, vaults, next, refunded crescendo.Amount
+	var fresh, purse, trainers, evaluators, vaults, researchers, next, refunded crescendo.Amount
 	var operators, holders, contributors, nextRung, remainder crescendo.Amount
 	for i := range f.rungs {
 		r := &f.rungs[i]
@@ -20,7 +20,8 @@ func (f *facts) flow() (page.Flow, error) {
 		refunded += r.raise.Refunded
 		purse += r.raise.Raised - r.raise.Spent - r.raise.Refunded
 		d := r.tally.Drawn
-		trainers, evaluators, vaults, next = trainers+d.Trainers, evaluators+d.Evaluators, vaults+d.Vaults, next+d.Next
+		trainers, evaluators, vaults = trainers+d.Trainers, evaluators+d.Evaluators, vaults+d.Vaults
+		researchers, next = researchers+d.Researchers, next+d.Next
 		b := r.book
 		out.Earned += b.Received
 		operators, holders, contributors = operators+b.Operators, holders+b.Holders, contributors+b.Contributors
@@ -32,7 +33,7 @@ func (f *facts) flow() (page.Flow, error) {
 	out.Sources = []page.Part{{Name: "funders", Amount: fresh, Class: "funders"}, {Name: "reinvested", Amount: out.Reinvested, Class: "next"}}
 	out.Uses = []page.Part{
 		{Name: "trainers", Amount: trainers, Class: "people"}, {Name: "evaluators", Amount: evaluators, Class: "judges"},
-		{Name: "sealing vaults", Amount: vaults, Class: "operators"}, {Name: "next rung", Amount: next, Class: "next"},
+		{Name: "research", Amount: researchers, Class: "refund"}, {Name: "sealing vaults", Amount: vaults, Class: "operators"}, {Name: "next rung", Amount: next, Class: "next"},
 		{Name: "still in purses", Amount: purse, Class: "purse"}, {Name: "refunded", Amount: refunded, Class: "refund"},
 	}
 	out.Shares = []page.Part{

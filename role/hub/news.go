@@ -15,7 +15,8 @@ func (h *Hub) news(ctx context.Context, f record.Filter) ([]page.News, error) {
 	}
 	out := make([]page.News, 0, len(events))
 	for _, e := range events {
-		out = append(out, page.News{ID: e.ID, Height: e.Height, Time: e.Time, Tx: e.Tx, Kind: e.Event.Kind, Rung: e.Event.Rung, Text: h.c.Say(e.Event)})
+		text, _ := h.c.Say.Line(e.Event)
+		out = append(out, page.News{ID: e.ID, Height: e.Height, Time: e.Time, Tx: e.Tx, Kind: e.Event.Kind, Rung: e.Event.Rung, Text: text})
 	}
 	return out, nil
 }

@@ -1,53 +1,255 @@
 package hub
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/a-h/templ"
 
 	"github.com/crescendo-network/crescendo"
-	"github.com/crescendo-network/crescendo/role/hub/live"
 	"github.com/crescendo-network/crescendo/role/hub/page"
 )
 
 // routes are the hub's own pages. Each has a twin in JSON under /api.
 func (h *Hub) routes(mux *http.ServeMux) {
-	mux.HandleFunc("GET /{$}", h.page("Programme", "front", func(r *http.Request) (any, templ.Component, error) {
-		f, err := h.front(r.Context())
-		return f, page.FrontPage(f), err
+	mux.HandleFunc("GET /{$}", h.page("Programme", h.showFront))
+	mux.HandleFunc("GET /rung/{rung}", h.page("Rung", h.showRung))
+	mux.HandleFunc("GET /rung/{rung}/round/{round}", h.page("Round", h.showRound))
+	mux.HandleFunc("GET /contributor/{account}", h.page("Contributor", h.showContributor))
+	mux.HandleFunc("GET /model/{rung}", h.page("Model card", h.showModel))
+	mux.HandleFunc("GET /statement/{account}", h.page("Statement", h.showStatement))
+	mux.HandleFunc("GET /treasury", h.article("Treasury", "treasury"))
+	mux.HandleFunc("GET /research", h.article("Research", "research"))
+	mux.HandleFunc("GET /network", h.article("Network", "network"))
+	mux.HandleFunc("GET /governance", h.article("Governance", "governance"))
+	mux.HandleFunc("GET /recipe/{hash}", h.page("Recipe", h.showRecipe))
+	mux.HandleFunc("GET /events", h.page("Events", h.showEvents))
+	mux.HandleFunc("GET /block/{height}", h.page("Block", h.showBlock))
+	mux.HandleFunc("GET /blob/{hash}", h.page("Blob", h.showBlob))
+	mux.HandleFunc("GET /glossary", h.page("Glossary", func(*http.Request) (shown, error) {
+		return shown{data: terms, body: page.Article(glossary())}, nil
 	}))
-	mux.HandleFunc("GET /live/{topic}", func(w http.ResponseWriter, r *http.Request) {
-		h.live.ServeTopic(w, r, r.PathValue("topic"))
-	})
+	mux.HandleFunc("GET /live/{topic}", func(w http.ResponseWriter, r *http.Request) { h.live.ServeTopic(w, r, r.PathValue("topic")) })
 	mux.HandleFunc("GET /healthz", h.healthz)
+	h.csvRoutes(mux)
 	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
 		h.Refuse(w, r, crescendo.Errorf(crescendo.CodeNotFound, "there is no page %.100s", r.URL.Path))
 	})
 }
 
-// builder makes a page's content: as data, and as a component that shows it.
-type builder func(r *http.Request) (any, templ.Component, error)
+// shown is a page's content: as data, as a component, and the topic of its
+// live updates if it has any.
+type shown struct {
+	data  any
+	body  templ.Component
+	topic string
+}
 
 // page serves a page, or its data to whoever asks for JSON.
-func (h *Hub) page(title, topic string, build builder) http.HandlerFunc {
+func (h *Hub) page(title string, build func(*http.Request) (shown, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		data, body, err := build(r)
+		s, err := build(r)
 		if err != nil {
 			h.Refuse(w, r, err)
 			return
 		}
 		if wantsJSON(r) {
-			answerJSON(w, data)
+			answerJSON(w, s.data)
 			return
 		}
 		v := h.View(r, title)
-		v.Live = topic
-		h.Render(w, r, http.StatusOK, v, body)
+		v.Live = s.topic
+		h.Render(w, r, http.StatusOK, v, s.body)
 	}
+}
+
+// article serves one of the pages about the whole programme.
+func (h *Hub) article(title, topic string) http.HandlerFunc {
+	return h.page(title, func(*http.Request) (shown, error) {
+		data, doc, err := h.articles(topic)
+		return shown{data, page.Article(doc), topic}, err
+	})
+}
+
+func (h *Hub) articles(topic string) (data any, doc page.Document, err error) {
+	health := h.health()
+	err = h.read(func(f *facts) (err error) {
+		switch topic {
+		case "treasury":
+			var t Treasury
+			t, err = f.treasury()
+			data, doc = t, t.document()
+		case "research":
+			data, doc, err = f.research()
+		case "network":
+			var n Network
+			n, err = f.network(health)
+			data, doc = n, f.networkDocument(n)
+		case "governance":
+			data, doc, err = f.governance()
+		default:
+			err = crescendo.Errorf(crescendo.CodeNotFound, "there is no page %.100q", topic)
+		}
+		return err
+	})
+	return data, doc, err
+}
+
+func (h *Hub) showFront(r *http.Request) (shown, error) {
+	f, err := h.front(r.Context())
+	return shown{f, page.FrontPage(f), "front"}, err
+}
+
+func (h *Hub) showRung(r *http.Request) (shown, error) {
+	id, err := numberIn(r, "rung")
+	if err != nil {
+		return shown{}, err
+	}
+	p, err := h.rungPage(r.Context(), crescendo.RungID(id))
+	return shown{p, page.RungPage(p), fmt.Sprintf("rung-%d", id)}, err
+}
+
+func (h *Hub) showRound(r *http.Request) (shown, error) {
+	id, err := numberIn(r, "rung")
+	if err != nil {
+		return shown{}, err
+	}
+	n, err := numberIn(r, "round")
+	if err != nil {
+		return shown{}, err
+	}
+	p, err := h.roundPage(r.Context(), crescendo.RungID(id), crescendo.Round(n))
+	return shown{p, page.RoundPage(p), fmt.Sprintf("round-%d-%d", id, n)}, err
+}
+
+func (h *Hub) showContributor(r *http.Request) (shown, error) {
+	var out page.Contributor
+	err := h.read(func(f *facts) error {
+		why, err := f.Explain(r.PathValue("account"), 0)
+		if err != nil {
+			return err
+		}
+		why.Recheck = fmt.Sprintf("crescendo audit --url %s --trust %s", h.c.Archive, why.Trust)
+		out = page.Contributor{Person: f.person(why.Account), Unit: f.unit, Why: why, Names: map[crescendo.Account]string{}}
+		for _, p := range why.Payments {
+			for _, who := range []crescendo.Account{p.From, p.To} {
+				out.Names[who], _ = f.nameOf(who)
+			}
+		}
+		for who, name := range f.names {
+			out.Names[who] = name
+		}
+		return nil
+	})
+	return shown{data: out, body: page.WhyPage(out)}, err
+}
+
+func (h *Hub) showModel(r *http.Request) (shown, error) {
+	id, err := numberIn(r, "rung")
+	if err != nil {
+		return shown{}, err
+	}
+	var card ModelCard
+	var doc page.Document
+	err = h.read(func(f *facts) error {
+		rung, err := f.rung(crescendo.RungID(id))
+		if err != nil {
+			return err
+		}
+		card, doc, err = f.model(rung)
+		return err
+	})
+	return shown{card, page.Article(doc), fmt.Sprintf("model-%d", id)}, err
+}
+
+func (h *Hub) showStatement(r *http.Request) (shown, error) {
+	s, err := h.statement(r.Context(), crescendo.Account(r.PathValue("account")))
+	return shown{data: s, body: page.Article(s.document())}, err
+}
+
+func (h *Hub) showRecipe(r *http.Request) (shown, error) {
+	var data any
+	var doc page.Document
+	err := h.read(func(f *facts) (err error) {
+		data, doc, err = f.recipePage(r.PathValue("hash"))
+		return err
+	})
+	return shown{data: data, body: page.Article(doc)}, err
+}
+
+func (h *Hub) showEvents(r *http.Request) (shown, error) {
+	data, doc, err := h.eventsPage(r)
+	return shown{data: data, body: page.Article(doc)}, err
+}
+
+func (h *Hub) showBlock(r *http.Request) (shown, error) {
+	height, err := numberIn(r, "height")
+	if err != nil {
+		return shown{}, err
+	}
+	data, doc, err := h.blockPage(r.Context(), crescendo.Height(height))
+	return shown{data: data, body: page.Article(doc)}, err
+}
+
+func (h *Hub) showBlob(r *http.Request) (shown, error) {
+	data, doc, err := h.blobPage(r.PathValue("hash"))
+	return shown{data: data, body: page.Article(doc)}, err
+}
+
+// csvRoutes are the tables behind charts and statements.
+func (h *Hub) csvRoutes(mux *http.ServeMux) {
+	serve := func(pattern, name string, head []string, rows func(*http.Request) ([][]string, error)) {
+		mux.HandleFunc("GET "+pattern, func(w http.ResponseWriter, r *http.Request) {
+			out, err := rows(r)
+			if err != nil {
+				h.Refuse(w, r, err)
+				return
+			}
+			answerCSV(w, name, head, out)
+		})
+	}
+	rung := func(rows func(page.Rung) [][]string) func(*http.Request) ([][]string, error) {
+		return func(r *http.Request) ([][]string, error) {
+			s, err := h.showRung(r)
+			if err != nil {
+				return nil, err
+			}
+			return rows(s.data.(page.Rung)), nil
+		}
+	}
+	statement := func(rows func(Statement) [][]string) func(*http.Request) ([][]string, error) {
+		return func(r *http.Request) ([][]string, error) {
+			s, err := h.statement(r.Context(), crescendo.Account(r.PathValue("account")))
+			return rows(s), err
+		}
+	}
+	treasury := func(rows func(Treasury) [][]string) func(*http.Request) ([][]string, error) {
+		return func(*http.Request) ([][]string, error) {
+			data, _, err := h.articles("treasury")
+			if err != nil {
+				return nil, err
+			}
+			return rows(data.(Treasury)), nil
+		}
+	}
+	serve("/rung/{rung}/loss.csv", "loss", []string{"round", "loss_micro_nats_per_token", "bits_per_byte", "time"}, rung(func(r page.Rung) [][]string { return lossRows(r.Loss) }))
+	serve("/rung/{rung}/rounds.csv", "rounds", []string{"round", "loss_micro_nats_per_token", "included", "tokens", "uploaded_bytes", "milliseconds", "attempts", "height", "checkpoint"}, rung(roundRows))
+	serve("/statement/{account}/payments.csv", "payments", []string{"height", "time", "tx", "from", "to", "amount"}, statement(paymentRows))
+	serve("/statement/{account}/shares.csv", "shares", []string{"rung", "shares", "of", "credited", "claimed", "due", "repaid_at"}, statement(shareRows))
+	serve("/money.csv", "money", []string{"group", "part", "amount"}, treasury(func(t Treasury) [][]string { return moneyRows(t.Flow) }))
+	serve("/holders.csv", "holders", []string{"rung", "account", "shares", "credited"}, treasury(holderRows))
+}
+
+// numberIn reads a number out of an address.
+func numberIn(r *http.Request, name string) (uint32, error) {
+	n, err := strconv.ParseUint(r.PathValue(name), 10, 31)
+	if err != nil {
+		return 0, crescendo.Errorf(crescendo.CodeInvalid, "%s %.20q: want a number", name, r.PathValue(name))
+	}
+	return uint32(n), nil
 }
 
 // api lets a page's data be asked for under /api as well.
@@ -77,7 +279,7 @@ func answerJSON(w http.ResponseWriter, data any) {
 // Refuse answers with what is wrong and what to do.
 func (h *Hub) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	status, title, text, hint := http.StatusInternalServerError, "Something went wrong here", "The hub could not build this page.", "Try again; if it stays, the log of the hub says why."
-	switch code := crescendo.CodeOf(err); code {
+	switch crescendo.CodeOf(err) {
 	case crescendo.CodeNotFound:
 		status, title = http.StatusNotFound, "Not found"
 	case crescendo.CodeInvalid:
@@ -105,39 +307,4 @@ func (h *Hub) healthz(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
 	json.NewEncoder(w).Encode(status)
-}
-
-// fragments renders what a live page is made of.
-func (h *Hub) fragments(ctx context.Context, topic string) ([]live.Fragment, error) {
-	parts, err := h.parts(ctx, topic)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]live.Fragment, 0, len(parts))
-	for _, p := range parts {
-		var b bytes.Buffer
-		if err := p.body.Render(ctx, &b); err != nil {
-			return nil, err
-		}
-		out = append(out, live.Fragment{Name: p.name, HTML: b.Bytes()})
-	}
-	return out, nil
-}
-
-// part is a piece of a page that is replaced as a whole.
-type part struct {
-	name string
-	body templ.Component
-}
-
-func (h *Hub) parts(ctx context.Context, topic string) ([]part, error) {
-	switch topic {
-	case "front":
-		f, err := h.front(ctx)
-		return []part{
-			{"hero", page.Hero(f)}, {"ladder", page.Ladder(f)}, {"loss", page.LossPanel(f.Loss)}, {"crew", page.CrewPanel(f)},
-			{"tiles", page.Tiles(f)}, {"flow", page.FlowPanel(f)}, {"news", page.NewsPanel(f.News)},
-		}, err
-	}
-	return nil, crescendo.Errorf(crescendo.CodeNotFound, "there is no live page %.100q", topic)
 }

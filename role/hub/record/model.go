@@ -43,13 +43,13 @@ type Tally struct {
 }
 
 // Drawn is what left a purse, by whom it went to.
-type Drawn struct{ Trainers, Evaluators, Vaults, Next crescendo.Amount }
+type Drawn struct{ Trainers, Evaluators, Vaults, Researchers, Next crescendo.Amount }
 
 // RoundTally is what the ledger's events say of one round's last attempt.
 type RoundTally struct {
-	Opened, Closed crescendo.Height
-	Attempts       int
-	Uploaded       uint64
+	Opened, Revealing, Closed crescendo.Height
+	Attempts                  int
+	Uploaded                  uint64
 }
 
 // NewModel opens the read model of the chain that a genesis begins.
@@ -170,7 +170,9 @@ func (m *Model) announce(target crescendo.Height, stopped error) {
 
 // count needs mu.
 func (m *Model) count(height crescendo.Height, events []crescendo.Event) {
-	sealed := slices.ContainsFunc(events, func(e crescendo.Event) bool { return e.Kind == "sealing.sealed" })
+	has := func(kind string, rung crescendo.RungID) bool {
+		return slices.ContainsFunc(events, func(e crescendo.Event) bool { return e.Kind == kind && e.Rung == rung })
+	}
 	for _, e := range events {
 		if e.Rung < 1 || int(e.Rung) > len(m.tallies) {
 			continue
@@ -178,7 +180,7 @@ func (m *Model) count(height crescendo.Height, events []crescendo.Event) {
 		t := &m.tallies[e.Rung-1]
 		t.count(height, e)
 		if e.Kind == "funding.drawn" {
-			t.Drawn.add(e, sealed)
+			t.Drawn.add(e, has("sealing.sealed", e.Rung), has("training.round-closed", e.Rung))
 		}
 	}
 }
@@ -206,8 +208,12 @@ func (t *Tally) count(height crescendo.Height, e crescendo.Event) {
 		}
 	case "training.round-opened":
 		if r := t.round(e); r != nil {
-			r.Opened, r.Closed = height, 0
+			r.Opened, r.Revealing, r.Closed = height, 0, 0
 			r.Attempts++
+		}
+	case "training.revealing":
+		if r := t.round(e); r != nil {
+			r.Revealing = height
 		}
 	case "training.round-closed":
 		if r := t.round(e); r != nil {
@@ -259,9 +265,10 @@ func (m *Model) replay(ctx context.Context) error {
 	return rows.Err()
 }
 
-// add counts one withdrawal. Sealed says that it is part of the transaction
-// that sealed the rung: only then is the vault's operator paid.
-func (d *Drawn) add(e crescendo.Event, sealed bool) {
+// add counts one withdrawal. What it was for follows from what happened in the
+// same transaction or end of block: a sealing pays the vault's operator, a
+// closed round its evaluators, and otherwise a competition pays people.
+func (d *Drawn) add(e crescendo.Event, sealed, closed bool) {
 	amount, err := crescendo.ParseAmount(e.Get("amount"))
 	if err != nil {
 		return
@@ -273,7 +280,9 @@ func (d *Drawn) add(e crescendo.Event, sealed bool) {
 		d.Trainers += amount
 	case sealed:
 		d.Vaults += amount
-	default:
+	case closed:
 		d.Evaluators += amount
+	default:
+		d.Researchers += amount
 	}
 }
