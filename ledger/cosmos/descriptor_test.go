@@ -97,11 +97,13 @@ func kindOf(t reflect.Type) (protoreflect.Kind, reflect.Type) {
 	}[t.Kind()], t
 }
 
-// snake turns KeyCheck into key_check.
+// snake turns KeyCheck into key_check and KVHeads into kv_heads.
 func snake(name string) string {
 	var b strings.Builder
-	for i, r := range name {
-		if unicode.IsUpper(r) && i > 0 {
+	runes := []rune(name)
+	for i, r := range runes {
+		begins := unicode.IsUpper(r) && i > 0 && (!unicode.IsUpper(runes[i-1]) || i+1 < len(runes) && unicode.IsLower(runes[i+1]))
+		if begins {
 			b.WriteByte('_')
 		}
 		b.WriteRune(unicode.ToLower(r))

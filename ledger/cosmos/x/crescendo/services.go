@@ -184,3 +184,27 @@ func (s governanceServer) Propose(ctx context.Context, m *governancev1.MsgPropos
 func (s governanceServer) Vote(ctx context.Context, m *governancev1.MsgVote) (*governancev1.MsgVoteResponse, error) {
 	return &governancev1.MsgVoteResponse{}, s.handle(ctx, m)
 }
+
+func (s researchServer) NameCorpus(ctx context.Context, m *researchv1.MsgNameCorpus) (*researchv1.MsgNameCorpusResponse, error) {
+	return &researchv1.MsgNameCorpusResponse{}, s.handle(ctx, m)
+}
+
+func (s researchServer) Enter(ctx context.Context, m *researchv1.MsgEnter) (*researchv1.MsgEnterResponse, error) {
+	return &researchv1.MsgEnterResponse{}, s.handle(ctx, m)
+}
+
+func (s researchServer) RevealEntry(ctx context.Context, m *researchv1.MsgRevealEntry) (*researchv1.MsgRevealEntryResponse, error) {
+	return &researchv1.MsgRevealEntryResponse{}, s.handle(ctx, m)
+}
+
+func (s researchServer) Run(ctx context.Context, m *researchv1.MsgRun) (*researchv1.MsgRunResponse, error) {
+	return &researchv1.MsgRunResponse{}, s.handle(ctx, m)
+}
+
+func (s researchServer) CommitTrial(ctx context.Context, m *researchv1.MsgCommitTrial) (*researchv1.MsgCommitTrialResponse, error) {
+	return &researchv1.MsgCommitTrialResponse{}, s.handle(ctx, m)
+}
+
+func (s researchServer) RevealTrial(ctx context.Context, m *researchv1.MsgRevealTrial) (*researchv1.MsgRevealTrialResponse, error) {
+	return &researchv1.MsgRevealTrialResponse{}, s.handle(ctx, m)
+}

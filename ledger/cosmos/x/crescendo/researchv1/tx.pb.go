@@ -111,6 +111,433 @@ func (m *MsgAdopt) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_MsgAdopt proto.InternalMessageInfo
 
+// MsgNameCorpus names the packed text that a rung's trials read.
+type MsgNameCorpus struct {
+	Sender string `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
+	Rung   uint32 `protobuf:"varint,2,opt,name=rung,proto3" json:"rung,omitempty"`
+	Corpus []byte `protobuf:"bytes,3,opt,name=corpus,proto3" json:"corpus,omitempty"`
+	Root   []byte `protobuf:"bytes,4,opt,name=root,proto3" json:"root,omitempty"`
+}
+
+func (m *MsgNameCorpus) Reset()         { *m = MsgNameCorpus{} }
+func (m *MsgNameCorpus) String() string { return proto.CompactTextString(m) }
+func (*MsgNameCorpus) ProtoMessage()    {}
+func (*MsgNameCorpus) Descriptor() ([]byte, []int) {
+	return fileDescriptor_140392bbe4d7d656, []int{2}
+}
+func (m *MsgNameCorpus) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgNameCorpus) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgNameCorpus.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgNameCorpus) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgNameCorpus.Merge(m, src)
+}
+func (m *MsgNameCorpus) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgNameCorpus) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgNameCorpus.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgNameCorpus proto.InternalMessageInfo
+
+// MsgEnter commits to a recipe and pays the entry bond.
+type MsgEnter struct {
+	Sender     string `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
+	Rung       uint32 `protobuf:"varint,2,opt,name=rung,proto3" json:"rung,omitempty"`
+	Commitment []byte `protobuf:"bytes,3,opt,name=commitment,proto3" json:"commitment,omitempty"`
+}
+
+func (m *MsgEnter) Reset()         { *m = MsgEnter{} }
+func (m *MsgEnter) String() string { return proto.CompactTextString(m) }
+func (*MsgEnter) ProtoMessage()    {}
+func (*MsgEnter) Descriptor() ([]byte, []int) {
+	return fileDescriptor_140392bbe4d7d656, []int{3}
+}
+func (m *MsgEnter) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgEnter) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgEnter.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgEnter) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgEnter.Merge(m, src)
+}
+func (m *MsgEnter) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgEnter) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgEnter.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgEnter proto.InternalMessageInfo
+
+// Recipe says how a rung is trained; docs/formats/recipe.md describes it.
+type Recipe struct {
+	Version    uint32       `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	Author     string       `protobuf:"bytes,2,opt,name=author,proto3" json:"author,omitempty"`
+	Name       string       `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Parents    [][]byte     `protobuf:"bytes,4,rep,name=parents,proto3" json:"parents,omitempty"`
+	Optimizer  *Optimizer   `protobuf:"bytes,5,opt,name=optimizer,proto3" json:"optimizer,omitempty"`
+	Sequences  uint32       `protobuf:"varint,6,opt,name=sequences,proto3" json:"sequences,omitempty"`
+	Context    uint32       `protobuf:"varint,7,opt,name=context,proto3" json:"context,omitempty"`
+	Model      *Model       `protobuf:"bytes,8,opt,name=model,proto3" json:"model,omitempty"`
+	Mix        []*MixWeight `protobuf:"bytes,9,rep,name=mix,proto3" json:"mix,omitempty"`
+	Shard      []byte       `protobuf:"bytes,10,opt,name=shard,proto3" json:"shard,omitempty"`
+	Evaluation []byte       `protobuf:"bytes,11,opt,name=evaluation,proto3" json:"evaluation,omitempty"`
+}
+
+func (m *Recipe) Reset()         { *m = Recipe{} }
+func (m *Recipe) String() string { return proto.CompactTextString(m) }
+func (*Recipe) ProtoMessage()    {}
+func (*Recipe) Descriptor() ([]byte, []int) {
+	return fileDescriptor_140392bbe4d7d656, []int{4}
+}
+func (m *Recipe) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Recipe) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Recipe.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Recipe) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Recipe.Merge(m, src)
+}
+func (m *Recipe) XXX_Size() int {
+	return m.Size()
+}
+func (m *Recipe) XXX_DiscardUnknown() {
+	xxx_messageInfo_Recipe.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Recipe proto.InternalMessageInfo
+
+// Optimizer is a recipe's inner optimizer with its schedule.
+type Optimizer struct {
+	Kind                  string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	LrMillionths          uint32 `protobuf:"varint,2,opt,name=lr_millionths,json=lrMillionths,proto3" json:"lr_millionths,omitempty"`
+	MatrixLrMillionths    uint32 `protobuf:"varint,3,opt,name=matrix_lr_millionths,json=matrixLrMillionths,proto3" json:"matrix_lr_millionths,omitempty"`
+	Beta1Millionths       uint32 `protobuf:"varint,4,opt,name=beta1_millionths,json=beta1Millionths,proto3" json:"beta1_millionths,omitempty"`
+	Beta2Millionths       uint32 `protobuf:"varint,5,opt,name=beta2_millionths,json=beta2Millionths,proto3" json:"beta2_millionths,omitempty"`
+	WeightDecayMillionths uint32 `protobuf:"varint,6,opt,name=weight_decay_millionths,json=weightDecayMillionths,proto3" json:"weight_decay_millionths,omitempty"`
+	MomentumMillionths    uint32 `protobuf:"varint,7,opt,name=momentum_millionths,json=momentumMillionths,proto3" json:"momentum_millionths,omitempty"`
+	ClipMillionths        uint32 `protobuf:"varint,8,opt,name=clip_millionths,json=clipMillionths,proto3" json:"clip_millionths,omitempty"`
+	WarmupBp              uint32 `protobuf:"varint,9,opt,name=warmup_bp,json=warmupBp,proto3" json:"warmup_bp,omitempty"`
+	FinalBp               uint32 `protobuf:"varint,10,opt,name=final_bp,json=finalBp,proto3" json:"final_bp,omitempty"`
+	Schedule              string `protobuf:"bytes,11,opt,name=schedule,proto3" json:"schedule,omitempty"`
+}
+
+func (m *Optimizer) Reset()         { *m = Optimizer{} }
+func (m *Optimizer) String() string { return proto.CompactTextString(m) }
+func (*Optimizer) ProtoMessage()    {}
+func (*Optimizer) Descriptor() ([]byte, []int) {
+	return fileDescriptor_140392bbe4d7d656, []int{5}
+}
+func (m *Optimizer) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Optimizer) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Optimizer.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Optimizer) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Optimizer.Merge(m, src)
+}
+func (m *Optimizer) XXX_Size() int {
+	return m.Size()
+}
+func (m *Optimizer) XXX_DiscardUnknown() {
+	xxx_messageInfo_Optimizer.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Optimizer proto.InternalMessageInfo
+
+// Model is a shape other than the programme's.
+type Model struct {
+	Dim     uint32 `protobuf:"varint,1,opt,name=dim,proto3" json:"dim,omitempty"`
+	Layers  uint32 `protobuf:"varint,2,opt,name=layers,proto3" json:"layers,omitempty"`
+	Heads   uint32 `protobuf:"varint,3,opt,name=heads,proto3" json:"heads,omitempty"`
+	KvHeads uint32 `protobuf:"varint,4,opt,name=kv_heads,json=kvHeads,proto3" json:"kv_heads,omitempty"`
+	Ffn     uint32 `protobuf:"varint,5,opt,name=ffn,proto3" json:"ffn,omitempty"`
+	Tied    bool   `protobuf:"varint,6,opt,name=tied,proto3" json:"tied,omitempty"`
+}
+
+func (m *Model) Reset()         { *m = Model{} }
+func (m *Model) String() string { return proto.CompactTextString(m) }
+func (*Model) ProtoMessage()    {}
+func (*Model) Descriptor() ([]byte, []int) {
+	return fileDescriptor_140392bbe4d7d656, []int{6}
+}
+func (m *Model) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Model) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Model.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Model) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Model.Merge(m, src)
+}
+func (m *Model) XXX_Size() int {
+	return m.Size()
+}
+func (m *Model) XXX_DiscardUnknown() {
+	xxx_messageInfo_Model.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Model proto.InternalMessageInfo
+
+// MixWeight says how often documents under a path are drawn.
+type MixWeight struct {
+	Prefix   string `protobuf:"bytes,1,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	PerMille uint32 `protobuf:"varint,2,opt,name=per_mille,json=perMille,proto3" json:"per_mille,omitempty"`
+}
+
+func (m *MixWeight) Reset()         { *m = MixWeight{} }
+func (m *MixWeight) String() string { return proto.CompactTextString(m) }
+func (*MixWeight) ProtoMessage()    {}
+func (*MixWeight) Descriptor() ([]byte, []int) {
+	return fileDescriptor_140392bbe4d7d656, []int{7}
+}
+func (m *MixWeight) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MixWeight) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MixWeight.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MixWeight) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MixWeight.Merge(m, src)
+}
+func (m *MixWeight) XXX_Size() int {
+	return m.Size()
+}
+func (m *MixWeight) XXX_DiscardUnknown() {
+	xxx_messageInfo_MixWeight.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MixWeight proto.InternalMessageInfo
+
+// MsgRevealEntry shows the recipe that the sender committed to.
+type MsgRevealEntry struct {
+	Sender string  `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
+	Rung   uint32  `protobuf:"varint,2,opt,name=rung,proto3" json:"rung,omitempty"`
+	Recipe *Recipe `protobuf:"bytes,3,opt,name=recipe,proto3" json:"recipe,omitempty"`
+	Salt   []byte  `protobuf:"bytes,4,opt,name=salt,proto3" json:"salt,omitempty"`
+}
+
+func (m *MsgRevealEntry) Reset()         { *m = MsgRevealEntry{} }
+func (m *MsgRevealEntry) String() string { return proto.CompactTextString(m) }
+func (*MsgRevealEntry) ProtoMessage()    {}
+func (*MsgRevealEntry) Descriptor() ([]byte, []int) {
+	return fileDescriptor_140392bbe4d7d656, []int{8}
+}
+func (m *MsgRevealEntry) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgRevealEntry) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgRevealEntry.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgRevealEntry) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgRevealEntry.Merge(m, src)
+}
+func (m *MsgRevealEntry) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgRevealEntry) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgRevealEntry.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgRevealEntry proto.InternalMessageInfo
+
+// MsgRun joins a rung's competition as a runner of trials, with a bond.
+type MsgRun struct {
+	Sender string `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
+	Rung   uint32 `protobuf:"varint,2,opt,name=rung,proto3" json:"rung,omitempty"`
+}
+
+func (m *MsgRun) Reset()         { *m = MsgRun{} }
+func (m *MsgRun) String() string { return proto.CompactTextString(m) }
+func (*MsgRun) ProtoMessage()    {}
+func (*MsgRun) Descriptor() ([]byte, []int) {
+	return fileDescriptor_140392bbe4d7d656, []int{9}
+}
+func (m *MsgRun) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgRun) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgRun.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgRun) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgRun.Merge(m, src)
+}
+func (m *MsgRun) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgRun) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgRun.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgRun proto.InternalMessageInfo
+
+// MsgCommitTrial commits to a designated trial's result.
+type MsgCommitTrial struct {
+	Sender     string `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
+	Rung       uint32 `protobuf:"varint,2,opt,name=rung,proto3" json:"rung,omitempty"`
+	Stage      uint32 `protobuf:"varint,3,opt,name=stage,proto3" json:"stage,omitempty"`
+	Recipe     []byte `protobuf:"bytes,4,opt,name=recipe,proto3" json:"recipe,omitempty"`
+	Seed       uint32 `protobuf:"varint,5,opt,name=seed,proto3" json:"seed,omitempty"`
+	Commitment []byte `protobuf:"bytes,6,opt,name=commitment,proto3" json:"commitment,omitempty"`
+}
+
+func (m *MsgCommitTrial) Reset()         { *m = MsgCommitTrial{} }
+func (m *MsgCommitTrial) String() string { return proto.CompactTextString(m) }
+func (*MsgCommitTrial) ProtoMessage()    {}
+func (*MsgCommitTrial) Descriptor() ([]byte, []int) {
+	return fileDescriptor_140392bbe4d7d656, []int{10}
+}
+func (m *MsgCommitTrial) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgCommitTrial) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgCommitTrial.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgCommitTrial) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgCommitTrial.Merge(m, src)
+}
+func (m *MsgCommitTrial) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgCommitTrial) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgCommitTrial.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgCommitTrial proto.InternalMessageInfo
+
+// MsgRevealTrial shows a trial's result, when enough runners have committed.
+type MsgRevealTrial struct {
+	Sender  string   `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
+	Rung    uint32   `protobuf:"varint,2,opt,name=rung,proto3" json:"rung,omitempty"`
+	Stage   uint32   `protobuf:"varint,3,opt,name=stage,proto3" json:"stage,omitempty"`
+	Recipe  []byte   `protobuf:"bytes,4,opt,name=recipe,proto3" json:"recipe,omitempty"`
+	Seed    uint32   `protobuf:"varint,5,opt,name=seed,proto3" json:"seed,omitempty"`
+	Weights []byte   `protobuf:"bytes,6,opt,name=weights,proto3" json:"weights,omitempty"`
+	Losses  []uint64 `protobuf:"varint,7,rep,packed,name=losses,proto3" json:"losses,omitempty"`
+	Salt    []byte   `protobuf:"bytes,8,opt,name=salt,proto3" json:"salt,omitempty"`
+}
+
+func (m *MsgRevealTrial) Reset()         { *m = MsgRevealTrial{} }
+func (m *MsgRevealTrial) String() string { return proto.CompactTextString(m) }
+func (*MsgRevealTrial) ProtoMessage()    {}
+func (*MsgRevealTrial) Descriptor() ([]byte, []int) {
+	return fileDescriptor_140392bbe4d7d656, []int{11}
+}
+func (m *MsgRevealTrial) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgRevealTrial) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgRevealTrial.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgRevealTrial) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgRevealTrial.Merge(m, src)
+}
+func (m *MsgRevealTrial) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgRevealTrial) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgRevealTrial.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgRevealTrial proto.InternalMessageInfo
+
 // MsgRegisterResponse is empty: what happened is in the events.
 type MsgRegisterResponse struct {
 }
@@ -119,7 +546,7 @@ func (m *MsgRegisterResponse) Reset()         { *m = MsgRegisterResponse{} }
 func (m *MsgRegisterResponse) String() string { return proto.CompactTextString(m) }
 func (*MsgRegisterResponse) ProtoMessage()    {}
 func (*MsgRegisterResponse) Descriptor() ([]byte, []int) {
-	return fileDescriptor_140392bbe4d7d656, []int{2}
+	return fileDescriptor_140392bbe4d7d656, []int{12}
 }
 func (m *MsgRegisterResponse) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -156,7 +583,7 @@ func (m *MsgAdoptResponse) Reset()         { *m = MsgAdoptResponse{} }
 func (m *MsgAdoptResponse) String() string { return proto.CompactTextString(m) }
 func (*MsgAdoptResponse) ProtoMessage()    {}
 func (*MsgAdoptResponse) Descriptor() ([]byte, []int) {
-	return fileDescriptor_140392bbe4d7d656, []int{3}
+	return fileDescriptor_140392bbe4d7d656, []int{13}
 }
 func (m *MsgAdoptResponse) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -185,42 +612,327 @@ func (m *MsgAdoptResponse) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_MsgAdoptResponse proto.InternalMessageInfo
 
+// MsgNameCorpusResponse is empty: what happened is in the events.
+type MsgNameCorpusResponse struct {
+}
+
+func (m *MsgNameCorpusResponse) Reset()         { *m = MsgNameCorpusResponse{} }
+func (m *MsgNameCorpusResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgNameCorpusResponse) ProtoMessage()    {}
+func (*MsgNameCorpusResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_140392bbe4d7d656, []int{14}
+}
+func (m *MsgNameCorpusResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgNameCorpusResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgNameCorpusResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgNameCorpusResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgNameCorpusResponse.Merge(m, src)
+}
+func (m *MsgNameCorpusResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgNameCorpusResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgNameCorpusResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgNameCorpusResponse proto.InternalMessageInfo
+
+// MsgEnterResponse is empty: what happened is in the events.
+type MsgEnterResponse struct {
+}
+
+func (m *MsgEnterResponse) Reset()         { *m = MsgEnterResponse{} }
+func (m *MsgEnterResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgEnterResponse) ProtoMessage()    {}
+func (*MsgEnterResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_140392bbe4d7d656, []int{15}
+}
+func (m *MsgEnterResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgEnterResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgEnterResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgEnterResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgEnterResponse.Merge(m, src)
+}
+func (m *MsgEnterResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgEnterResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgEnterResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgEnterResponse proto.InternalMessageInfo
+
+// MsgRevealEntryResponse is empty: what happened is in the events.
+type MsgRevealEntryResponse struct {
+}
+
+func (m *MsgRevealEntryResponse) Reset()         { *m = MsgRevealEntryResponse{} }
+func (m *MsgRevealEntryResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgRevealEntryResponse) ProtoMessage()    {}
+func (*MsgRevealEntryResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_140392bbe4d7d656, []int{16}
+}
+func (m *MsgRevealEntryResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgRevealEntryResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgRevealEntryResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgRevealEntryResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgRevealEntryResponse.Merge(m, src)
+}
+func (m *MsgRevealEntryResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgRevealEntryResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgRevealEntryResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgRevealEntryResponse proto.InternalMessageInfo
+
+// MsgRunResponse is empty: what happened is in the events.
+type MsgRunResponse struct {
+}
+
+func (m *MsgRunResponse) Reset()         { *m = MsgRunResponse{} }
+func (m *MsgRunResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgRunResponse) ProtoMessage()    {}
+func (*MsgRunResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_140392bbe4d7d656, []int{17}
+}
+func (m *MsgRunResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgRunResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgRunResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgRunResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgRunResponse.Merge(m, src)
+}
+func (m *MsgRunResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgRunResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgRunResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgRunResponse proto.InternalMessageInfo
+
+// MsgCommitTrialResponse is empty: what happened is in the events.
+type MsgCommitTrialResponse struct {
+}
+
+func (m *MsgCommitTrialResponse) Reset()         { *m = MsgCommitTrialResponse{} }
+func (m *MsgCommitTrialResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgCommitTrialResponse) ProtoMessage()    {}
+func (*MsgCommitTrialResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_140392bbe4d7d656, []int{18}
+}
+func (m *MsgCommitTrialResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgCommitTrialResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgCommitTrialResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgCommitTrialResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgCommitTrialResponse.Merge(m, src)
+}
+func (m *MsgCommitTrialResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgCommitTrialResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgCommitTrialResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgCommitTrialResponse proto.InternalMessageInfo
+
+// MsgRevealTrialResponse is empty: what happened is in the events.
+type MsgRevealTrialResponse struct {
+}
+
+func (m *MsgRevealTrialResponse) Reset()         { *m = MsgRevealTrialResponse{} }
+func (m *MsgRevealTrialResponse) String() string { return proto.CompactTextString(m) }
+func (*MsgRevealTrialResponse) ProtoMessage()    {}
+func (*MsgRevealTrialResponse) Descriptor() ([]byte, []int) {
+	return fileDescriptor_140392bbe4d7d656, []int{19}
+}
+func (m *MsgRevealTrialResponse) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MsgRevealTrialResponse) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MsgRevealTrialResponse.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MsgRevealTrialResponse) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MsgRevealTrialResponse.Merge(m, src)
+}
+func (m *MsgRevealTrialResponse) XXX_Size() int {
+	return m.Size()
+}
+func (m *MsgRevealTrialResponse) XXX_DiscardUnknown() {
+	xxx_messageInfo_MsgRevealTrialResponse.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MsgRevealTrialResponse proto.InternalMessageInfo
+
 func init() {
 	proto.RegisterType((*MsgRegister)(nil), "crescendo.research.v1.MsgRegister")
 	proto.RegisterType((*MsgAdopt)(nil), "crescendo.research.v1.MsgAdopt")
+	proto.RegisterType((*MsgNameCorpus)(nil), "crescendo.research.v1.MsgNameCorpus")
+	proto.RegisterType((*MsgEnter)(nil), "crescendo.research.v1.MsgEnter")
+	proto.RegisterType((*Recipe)(nil), "crescendo.research.v1.Recipe")
+	proto.RegisterType((*Optimizer)(nil), "crescendo.research.v1.Optimizer")
+	proto.RegisterType((*Model)(nil), "crescendo.research.v1.Model")
+	proto.RegisterType((*MixWeight)(nil), "crescendo.research.v1.MixWeight")
+	proto.RegisterType((*MsgRevealEntry)(nil), "crescendo.research.v1.MsgRevealEntry")
+	proto.RegisterType((*MsgRun)(nil), "crescendo.research.v1.MsgRun")
+	proto.RegisterType((*MsgCommitTrial)(nil), "crescendo.research.v1.MsgCommitTrial")
+	proto.RegisterType((*MsgRevealTrial)(nil), "crescendo.research.v1.MsgRevealTrial")
 	proto.RegisterType((*MsgRegisterResponse)(nil), "crescendo.research.v1.MsgRegisterResponse")
 	proto.RegisterType((*MsgAdoptResponse)(nil), "crescendo.research.v1.MsgAdoptResponse")
+	proto.RegisterType((*MsgNameCorpusResponse)(nil), "crescendo.research.v1.MsgNameCorpusResponse")
+	proto.RegisterType((*MsgEnterResponse)(nil), "crescendo.research.v1.MsgEnterResponse")
+	proto.RegisterType((*MsgRevealEntryResponse)(nil), "crescendo.research.v1.MsgRevealEntryResponse")
+	proto.RegisterType((*MsgRunResponse)(nil), "crescendo.research.v1.MsgRunResponse")
+	proto.RegisterType((*MsgCommitTrialResponse)(nil), "crescendo.research.v1.MsgCommitTrialResponse")
+	proto.RegisterType((*MsgRevealTrialResponse)(nil), "crescendo.research.v1.MsgRevealTrialResponse")
 }
 
 func init() { proto.RegisterFile("crescendo/research/v1/tx.proto", fileDescriptor_140392bbe4d7d656) }
 
 var fileDescriptor_140392bbe4d7d656 = []byte{
-	// 389 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xb4, 0x52, 0xbd, 0xae, 0x12, 0x41,
-	0x14, 0xde, 0x91, 0x7b, 0xf1, 0x3a, 0x17, 0x13, 0x33, 0x82, 0xae, 0x5b, 0x8c, 0x9b, 0x6d, 0xdc,
-	0x90, 0xb0, 0x23, 0xda, 0xd9, 0x41, 0x6b, 0x28, 0x5c, 0x3b, 0x1a, 0x03, 0xbb, 0x27, 0xc3, 0x46,
-	0x77, 0x67, 0x33, 0x67, 0x40, 0x4a, 0xe3, 0x13, 0x18, 0x9f, 0x84, 0xc2, 0xce, 0x17, 0xa0, 0x24,
-	0x56, 0x96, 0x0a, 0x05, 0xaf, 0x61, 0xd8, 0x1f, 0xc4, 0xa8, 0xa1, 0xba, 0xdd, 0xf9, 0x7e, 0xe6,
-	0x3b, 0x27, 0x67, 0x0e, 0xe5, 0x91, 0x06, 0x8c, 0x20, 0x8b, 0x95, 0xd0, 0x80, 0x30, 0xd1, 0xd1,
-	0x4c, 0x2c, 0xfa, 0xc2, 0x2c, 0x83, 0x5c, 0x2b, 0xa3, 0x58, 0xe7, 0xa8, 0x07, 0xb5, 0x1e, 0x2c,
-	0xfa, 0xce, 0xc3, 0x48, 0x61, 0xaa, 0x50, 0xa4, 0x28, 0x0f, 0xf6, 0x14, 0x65, 0xe9, 0x77, 0x1e,
-	0x95, 0xc2, 0x9b, 0x02, 0x89, 0x12, 0x54, 0x52, 0x5b, 0x2a, 0xa9, 0x4a, 0xfe, 0x50, 0x95, 0xac,
-	0xf7, 0x99, 0xd0, 0xeb, 0x11, 0xca, 0x10, 0x64, 0x82, 0x06, 0x34, 0x7b, 0x4a, 0x9b, 0x08, 0x59,
-	0x0c, 0xda, 0x26, 0x2e, 0xf1, 0xef, 0x0c, 0xed, 0x6f, 0x5f, 0x7a, 0xed, 0x2a, 0x67, 0x10, 0xc7,
-	0x1a, 0x10, 0x5f, 0x1b, 0x9d, 0x64, 0x32, 0xac, 0x7c, 0x8c, 0xd1, 0x0b, 0x3d, 0xcf, 0xa4, 0x7d,
-	0xcb, 0x25, 0xfe, 0xdd, 0xb0, 0xa8, 0xd9, 0x03, 0xda, 0xd4, 0x10, 0x25, 0x39, 0xd8, 0x0d, 0x97,
-	0xf8, 0xad, 0xb0, 0x42, 0xcc, 0xa6, 0xb7, 0xf3, 0x89, 0x86, 0xcc, 0xa0, 0x7d, 0xe1, 0x36, 0xfc,
-	0x56, 0x58, 0xc3, 0x17, 0xd7, 0x1f, 0xf7, 0xab, 0x6e, 0x15, 0xe9, 0xcd, 0xe9, 0xd5, 0x08, 0xe5,
-	0x20, 0x56, 0xb9, 0xb9, 0xd9, 0x81, 0xfe, 0x6c, 0xdb, 0xa1, 0xf7, 0x4f, 0x56, 0x11, 0x02, 0xe6,
-	0x2a, 0x43, 0xf0, 0x18, 0xbd, 0x57, 0x4f, 0x53, 0x73, 0xcf, 0xbe, 0x12, 0xda, 0x18, 0xa1, 0x64,
-	0x63, 0x7a, 0x75, 0x5c, 0x9d, 0x17, 0xfc, 0xf3, 0xb3, 0x82, 0x93, 0x4c, 0xa7, 0x7b, 0xde, 0x53,
-	0xf7, 0x60, 0xaf, 0xe8, 0x65, 0xb9, 0x82, 0xc7, 0xff, 0x7f, 0x54, 0x18, 0x9c, 0x27, 0x67, 0x0c,
-	0x75, 0xa4, 0x73, 0xf9, 0x61, 0xbf, 0xea, 0x92, 0x61, 0xb2, 0xfe, 0xc9, 0xad, 0xf5, 0x96, 0x93,
-	0xcd, 0x96, 0x93, 0x1f, 0x5b, 0x4e, 0x3e, 0xed, 0xb8, 0xb5, 0xd9, 0x71, 0xeb, 0xfb, 0x8e, 0x5b,
-	0xe3, 0x97, 0x32, 0x31, 0xb3, 0xf9, 0x34, 0x88, 0x54, 0x2a, 0x8e, 0xb9, 0xbd, 0x0c, 0xcc, 0x7b,
-	0xa5, 0xdf, 0xfe, 0x66, 0xc4, 0x3b, 0x88, 0x25, 0xe8, 0xea, 0xc8, 0xc4, 0x52, 0xfc, 0x7d, 0xca,
-	0x8b, 0xfe, 0xb4, 0x59, 0x9c, 0xd9, 0xf3, 0x5f, 0x01, 0x00, 0x00, 0xff, 0xff, 0x65, 0x42, 0x1e,
-	0xd3, 0xe9, 0x02, 0x00, 0x00,
+	// 1149 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xcc, 0x57, 0x4f, 0x6f, 0x1b, 0x45,
+	0x14, 0xcf, 0xd6, 0x7f, 0x62, 0x3f, 0x37, 0x6d, 0xb4, 0x4d, 0xda, 0xad, 0x69, 0x8d, 0x65, 0xa8,
+	0x6a, 0x2a, 0x62, 0x37, 0x46, 0x70, 0xe0, 0x80, 0x68, 0x4a, 0x25, 0xa4, 0x62, 0x10, 0x0b, 0x12,
+	0x52, 0x39, 0x98, 0xcd, 0xee, 0xcb, 0x7a, 0x95, 0xdd, 0x9d, 0x65, 0x66, 0xd6, 0x71, 0x90, 0x90,
+	0x10, 0x27, 0x4e, 0x08, 0xf1, 0x41, 0x50, 0x85, 0xf8, 0x0a, 0x48, 0x3d, 0x56, 0x9c, 0x38, 0x42,
+	0x72, 0xe8, 0x01, 0x3e, 0x03, 0x42, 0x33, 0xb3, 0x5e, 0xcf, 0xa6, 0xb1, 0xd3, 0x43, 0x90, 0xb8,
+	0xbd, 0x3f, 0xbf, 0x37, 0xef, 0xcd, 0x7b, 0x6f, 0xde, 0xcc, 0x40, 0xcb, 0xa5, 0xc8, 0x5c, 0x8c,
+	0x3d, 0xd2, 0xa7, 0xc8, 0xd0, 0xa1, 0xee, 0xb8, 0x3f, 0xd9, 0xee, 0xf3, 0x69, 0x2f, 0xa1, 0x84,
+	0x13, 0x73, 0x33, 0xd7, 0xf7, 0x66, 0xfa, 0xde, 0x64, 0xbb, 0x79, 0xcd, 0x25, 0x2c, 0x22, 0xac,
+	0x1f, 0x31, 0x5f, 0xc0, 0x23, 0xe6, 0x2b, 0x7c, 0xf3, 0xba, 0x52, 0x8c, 0x24, 0xd7, 0x57, 0x4c,
+	0xa6, 0xda, 0xf0, 0x89, 0x4f, 0x94, 0x5c, 0x50, 0x4a, 0xda, 0xf9, 0xd1, 0x80, 0xc6, 0x90, 0xf9,
+	0x36, 0xfa, 0x01, 0xe3, 0x48, 0xcd, 0xbb, 0x50, 0x65, 0x18, 0x7b, 0x48, 0x2d, 0xa3, 0x6d, 0x74,
+	0xeb, 0x3b, 0xd6, 0x6f, 0xbf, 0x6c, 0x6d, 0x64, 0xeb, 0xdc, 0xf3, 0x3c, 0x8a, 0x8c, 0x7d, 0xc2,
+	0x69, 0x10, 0xfb, 0x76, 0x86, 0x33, 0x4d, 0x28, 0xd3, 0x34, 0xf6, 0xad, 0x0b, 0x6d, 0xa3, 0xbb,
+	0x66, 0x4b, 0xda, 0xbc, 0x0a, 0x55, 0x8a, 0x6e, 0x90, 0xa0, 0x55, 0x6a, 0x1b, 0xdd, 0x8b, 0x76,
+	0xc6, 0x99, 0x16, 0xac, 0x26, 0x0e, 0xc5, 0x98, 0x33, 0xab, 0xdc, 0x2e, 0x75, 0x2f, 0xda, 0x33,
+	0xf6, 0xed, 0xc6, 0xb7, 0xcf, 0x1e, 0xdf, 0xc9, 0x96, 0xec, 0xa4, 0x50, 0x1b, 0x32, 0xff, 0x9e,
+	0x47, 0x12, 0xfe, 0xdf, 0x06, 0x54, 0x74, 0xfb, 0xbd, 0x01, 0x6b, 0x43, 0xe6, 0x7f, 0xe8, 0x44,
+	0x78, 0x9f, 0xd0, 0x24, 0x65, 0xe7, 0xe7, 0xdc, 0x95, 0xeb, 0xcd, 0x9c, 0x2b, 0x4e, 0x62, 0x09,
+	0xe1, 0x56, 0x59, 0x4a, 0x25, 0x5d, 0x0c, 0xe8, 0x6b, 0x99, 0x87, 0x07, 0xf1, 0xf9, 0x15, 0xa6,
+	0x05, 0xe0, 0x92, 0x28, 0x0a, 0x78, 0x84, 0x31, 0xcf, 0xc2, 0xd1, 0x24, 0x45, 0xf7, 0xff, 0x5c,
+	0x80, 0xaa, 0x9d, 0x17, 0x6e, 0x82, 0x94, 0x05, 0x24, 0x96, 0xee, 0xd7, 0xec, 0x19, 0x2b, 0x36,
+	0xe7, 0xa4, 0x7c, 0x4c, 0xa8, 0xf4, 0x53, 0xb7, 0x33, 0x4e, 0x78, 0x8f, 0x9d, 0x48, 0xe5, 0xbb,
+	0x6e, 0x4b, 0x7a, 0x71, 0xf9, 0xcd, 0x77, 0xa0, 0x4e, 0x12, 0x1e, 0x44, 0xc1, 0x57, 0x48, 0xad,
+	0x4a, 0xdb, 0xe8, 0x36, 0x06, 0xed, 0xde, 0xa9, 0xbd, 0xdf, 0xfb, 0x68, 0x86, 0xb3, 0xe7, 0x26,
+	0xe6, 0x0d, 0xa8, 0x33, 0xfc, 0x32, 0xc5, 0xd8, 0x45, 0x66, 0x55, 0x65, 0x84, 0x73, 0x81, 0xf0,
+	0xeb, 0x92, 0x98, 0xe3, 0x94, 0x5b, 0xab, 0x2a, 0xfa, 0x8c, 0x35, 0x07, 0x50, 0x89, 0x88, 0x87,
+	0xa1, 0x55, 0x93, 0x3e, 0x6f, 0x2c, 0xf0, 0x39, 0x14, 0x18, 0x5b, 0x41, 0xcd, 0x01, 0x94, 0xa2,
+	0x60, 0x6a, 0xd5, 0xdb, 0xa5, 0x25, 0x51, 0x0e, 0x83, 0xe9, 0x67, 0x18, 0xf8, 0x63, 0x6e, 0x0b,
+	0xb0, 0xb9, 0x01, 0x15, 0x36, 0x76, 0xa8, 0x67, 0x81, 0x4c, 0xb9, 0x62, 0x44, 0x35, 0x70, 0xe2,
+	0x84, 0xa9, 0xc3, 0x45, 0x62, 0x1b, 0xaa, 0x1a, 0x73, 0x49, 0xe7, 0xe7, 0x12, 0xd4, 0xf3, 0xed,
+	0x8a, 0x8c, 0xee, 0x07, 0xb1, 0xa7, 0xea, 0x6f, 0x4b, 0xda, 0x7c, 0x05, 0xd6, 0x42, 0x3a, 0x8a,
+	0x82, 0x30, 0x0c, 0x48, 0xcc, 0xc7, 0x2c, 0x2b, 0xf6, 0xc5, 0x90, 0x0e, 0x73, 0x99, 0x79, 0x17,
+	0x36, 0x22, 0x87, 0xd3, 0x60, 0x3a, 0x2a, 0x62, 0x4b, 0x12, 0x6b, 0x2a, 0xdd, 0x07, 0xba, 0xc5,
+	0x6b, 0xb0, 0xbe, 0x8b, 0xdc, 0xd9, 0xd6, 0xd1, 0x65, 0x89, 0xbe, 0x2c, 0xe5, 0xcf, 0x43, 0x07,
+	0x3a, 0xb4, 0x32, 0x87, 0x0e, 0x34, 0xe8, 0x5b, 0x70, 0xed, 0x40, 0xe6, 0x64, 0xe4, 0xa1, 0xeb,
+	0x1c, 0xea, 0x16, 0xaa, 0x64, 0x9b, 0x4a, 0xfd, 0x9e, 0xd0, 0x6a, 0x76, 0x7d, 0xb8, 0x12, 0x11,
+	0xd1, 0x9e, 0x69, 0xa4, 0xdb, 0xac, 0x66, 0xe1, 0x67, 0x2a, 0xcd, 0xe0, 0x36, 0x5c, 0x76, 0xc3,
+	0x20, 0xd1, 0xc1, 0x35, 0x09, 0xbe, 0x24, 0xc4, 0x1a, 0xf0, 0x25, 0xa8, 0x1f, 0x38, 0x34, 0x4a,
+	0x93, 0xd1, 0x6e, 0x62, 0xd5, 0x25, 0xa4, 0xa6, 0x04, 0x3b, 0x89, 0x79, 0x1d, 0x6a, 0x7b, 0x41,
+	0xec, 0x84, 0x42, 0x07, 0xaa, 0x6d, 0x24, 0xbf, 0x93, 0x98, 0x4d, 0xa8, 0x31, 0x77, 0x8c, 0x5e,
+	0x1a, 0xa2, 0x2c, 0x5b, 0xdd, 0xce, 0xf9, 0xce, 0x77, 0x06, 0x54, 0x64, 0xbf, 0x98, 0xeb, 0x50,
+	0xf2, 0x82, 0x28, 0x3b, 0x30, 0x82, 0x14, 0x87, 0x25, 0x74, 0x0e, 0x91, 0xce, 0xea, 0x94, 0x71,
+	0xa2, 0x3d, 0xc6, 0xe8, 0x78, 0xb3, 0x92, 0x28, 0x46, 0x04, 0xb0, 0x3f, 0x19, 0x29, 0x85, 0xca,
+	0xfe, 0xea, 0xfe, 0xe4, 0x7d, 0xa9, 0x5a, 0x87, 0xd2, 0xde, 0x5e, 0x9c, 0x25, 0x5a, 0x90, 0xa2,
+	0x3b, 0x78, 0x80, 0x9e, 0xcc, 0x64, 0xcd, 0x96, 0x74, 0xe7, 0x5d, 0xa8, 0xe7, 0x7d, 0x28, 0x7c,
+	0x27, 0x14, 0xf7, 0x82, 0x69, 0xd6, 0x40, 0x19, 0x27, 0x72, 0x90, 0xa0, 0xea, 0x0b, 0xcc, 0xc2,
+	0xaa, 0x25, 0x28, 0xbb, 0x01, 0x3b, 0x3f, 0x19, 0x70, 0x49, 0x5e, 0x0f, 0x13, 0x74, 0xc2, 0x07,
+	0x31, 0xa7, 0x87, 0xe7, 0x34, 0x88, 0xde, 0x2c, 0x0c, 0xe4, 0xc6, 0xe0, 0xe6, 0x82, 0x73, 0xa4,
+	0xe6, 0x4f, 0x7e, 0x81, 0x98, 0x50, 0x66, 0x4e, 0x98, 0x8f, 0x4c, 0x41, 0x17, 0x67, 0xd6, 0xe7,
+	0x50, 0x15, 0xf1, 0xa6, 0xf1, 0xf9, 0xc4, 0x59, 0x5c, 0xfc, 0x57, 0x95, 0x8d, 0xfb, 0x72, 0x5e,
+	0x7e, 0x4a, 0x03, 0x27, 0x3c, 0xa7, 0x6c, 0x88, 0xf1, 0xc0, 0x1d, 0x1f, 0x67, 0xf5, 0x97, 0x8c,
+	0x76, 0x69, 0x95, 0x0b, 0xb7, 0xa8, 0x48, 0x02, 0xa2, 0x97, 0x55, 0x5f, 0xd2, 0x27, 0x06, 0x7b,
+	0x75, 0xf9, 0x60, 0xff, 0x4b, 0xaf, 0xea, 0xff, 0x6b, 0x1f, 0x16, 0xac, 0xaa, 0x21, 0xc0, 0xb2,
+	0x4d, 0xcc, 0x58, 0x79, 0x76, 0x08, 0x63, 0x28, 0x0e, 0x7e, 0xa9, 0x5b, 0xb6, 0x33, 0x2e, 0x6f,
+	0x89, 0xda, 0xa2, 0x96, 0xd8, 0x84, 0x2b, 0xda, 0x0b, 0xc7, 0x46, 0x96, 0x90, 0x98, 0x61, 0xc7,
+	0x84, 0xf5, 0xd9, 0x23, 0x23, 0x97, 0x5d, 0x83, 0xcd, 0xc2, 0x03, 0xe0, 0x04, 0x58, 0xde, 0xc4,
+	0xb9, 0xcc, 0x82, 0xab, 0xc5, 0xa3, 0x91, 0x6b, 0xd6, 0x55, 0x7a, 0xd3, 0xf8, 0x04, 0x56, 0x6b,
+	0x9c, 0x53, 0x57, 0x29, 0x68, 0x06, 0x7f, 0x57, 0xa0, 0x34, 0x64, 0xbe, 0xf9, 0x08, 0x6a, 0xf9,
+	0xf3, 0xac, 0xb3, 0xe8, 0xba, 0x99, 0x6f, 0xb0, 0x79, 0xe7, 0x6c, 0xcc, 0xcc, 0x87, 0xf9, 0x31,
+	0x54, 0xd4, 0x33, 0xeb, 0xe5, 0xc5, 0x46, 0x12, 0xd0, 0xbc, 0x7d, 0x06, 0x20, 0x5f, 0xf2, 0x0b,
+	0x00, 0xed, 0x05, 0xf5, 0xea, 0x62, 0xb3, 0x39, 0xaa, 0xf9, 0xfa, 0x8b, 0xa0, 0xf4, 0xa0, 0xd5,
+	0x9b, 0x68, 0x49, 0xd0, 0x12, 0xb0, 0x2c, 0xe8, 0x42, 0x2d, 0x4d, 0x17, 0x1a, 0xfa, 0x8c, 0xbb,
+	0xb5, 0x2c, 0x85, 0x39, 0xac, 0xb9, 0xf5, 0x42, 0xb0, 0xdc, 0xc9, 0x43, 0x28, 0x89, 0xc1, 0x74,
+	0x73, 0x89, 0x55, 0x1a, 0x37, 0x6f, 0x2d, 0x55, 0xeb, 0x11, 0xeb, 0x73, 0x68, 0x89, 0x95, 0x06,
+	0x5b, 0x16, 0xf1, 0x29, 0xcd, 0x39, 0x4f, 0xcb, 0x99, 0x4e, 0x34, 0xd8, 0xd9, 0x69, 0x29, 0x38,
+	0x69, 0x56, 0xbe, 0x79, 0xf6, 0xf8, 0x8e, 0xb1, 0x13, 0x3c, 0xf9, 0xb3, 0xb5, 0xf2, 0xe4, 0xa8,
+	0x65, 0x3c, 0x3d, 0x6a, 0x19, 0x7f, 0x1c, 0xb5, 0x8c, 0x1f, 0x8e, 0x5b, 0x2b, 0x4f, 0x8f, 0x5b,
+	0x2b, 0xbf, 0x1f, 0xb7, 0x56, 0x1e, 0x3d, 0xf4, 0x03, 0x3e, 0x4e, 0x77, 0x7b, 0x2e, 0x89, 0xfa,
+	0xf9, 0xea, 0x5b, 0x31, 0xf2, 0x03, 0x42, 0xf7, 0xe7, 0x92, 0x7e, 0x88, 0x9e, 0x8f, 0x34, 0xfb,
+	0xf9, 0xf4, 0xa7, 0xfd, 0xe7, 0xff, 0x57, 0x93, 0xed, 0xdd, 0xaa, 0xfc, 0xfb, 0xbc, 0xf1, 0x6f,
+	0x00, 0x00, 0x00, 0xff, 0xff, 0xf8, 0xd7, 0xfb, 0x5b, 0x7e, 0x0d, 0x00, 0x00,
 }
 
 // Reference imports to suppress errors if they are not otherwise used.
@@ -237,6 +949,12 @@ const _ = grpc.SupportPackageIsVersion4
 type MsgClient interface {
 	Register(ctx context.Context, in *MsgRegister, opts ...grpc.CallOption) (*MsgRegisterResponse, error)
 	Adopt(ctx context.Context, in *MsgAdopt, opts ...grpc.CallOption) (*MsgAdoptResponse, error)
+	NameCorpus(ctx context.Context, in *MsgNameCorpus, opts ...grpc.CallOption) (*MsgNameCorpusResponse, error)
+	Enter(ctx context.Context, in *MsgEnter, opts ...grpc.CallOption) (*MsgEnterResponse, error)
+	RevealEntry(ctx context.Context, in *MsgRevealEntry, opts ...grpc.CallOption) (*MsgRevealEntryResponse, error)
+	Run(ctx context.Context, in *MsgRun, opts ...grpc.CallOption) (*MsgRunResponse, error)
+	CommitTrial(ctx context.Context, in *MsgCommitTrial, opts ...grpc.CallOption) (*MsgCommitTrialResponse, error)
+	RevealTrial(ctx context.Context, in *MsgRevealTrial, opts ...grpc.CallOption) (*MsgRevealTrialResponse, error)
 }
 
 type msgClient struct {
@@ -265,10 +983,70 @@ func (c *msgClient) Adopt(ctx context.Context, in *MsgAdopt, opts ...grpc.CallOp
 	return out, nil
 }
 
+func (c *msgClient) NameCorpus(ctx context.Context, in *MsgNameCorpus, opts ...grpc.CallOption) (*MsgNameCorpusResponse, error) {
+	out := new(MsgNameCorpusResponse)
+	err := c.cc.Invoke(ctx, "/crescendo.research.v1.Msg/NameCorpus", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) Enter(ctx context.Context, in *MsgEnter, opts ...grpc.CallOption) (*MsgEnterResponse, error) {
+	out := new(MsgEnterResponse)
+	err := c.cc.Invoke(ctx, "/crescendo.research.v1.Msg/Enter", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) RevealEntry(ctx context.Context, in *MsgRevealEntry, opts ...grpc.CallOption) (*MsgRevealEntryResponse, error) {
+	out := new(MsgRevealEntryResponse)
+	err := c.cc.Invoke(ctx, "/crescendo.research.v1.Msg/RevealEntry", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) Run(ctx context.Context, in *MsgRun, opts ...grpc.CallOption) (*MsgRunResponse, error) {
+	out := new(MsgRunResponse)
+	err := c.cc.Invoke(ctx, "/crescendo.research.v1.Msg/Run", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) CommitTrial(ctx context.Context, in *MsgCommitTrial, opts ...grpc.CallOption) (*MsgCommitTrialResponse, error) {
+	out := new(MsgCommitTrialResponse)
+	err := c.cc.Invoke(ctx, "/crescendo.research.v1.Msg/CommitTrial", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *msgClient) RevealTrial(ctx context.Context, in *MsgRevealTrial, opts ...grpc.CallOption) (*MsgRevealTrialResponse, error) {
+	out := new(MsgRevealTrialResponse)
+	err := c.cc.Invoke(ctx, "/crescendo.research.v1.Msg/RevealTrial", in, out, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // MsgServer is the server API for Msg service.
 type MsgServer interface {
 	Register(context.Context, *MsgRegister) (*MsgRegisterResponse, error)
 	Adopt(context.Context, *MsgAdopt) (*MsgAdoptResponse, error)
+	NameCorpus(context.Context, *MsgNameCorpus) (*MsgNameCorpusResponse, error)
+	Enter(context.Context, *MsgEnter) (*MsgEnterResponse, error)
+	RevealEntry(context.Context, *MsgRevealEntry) (*MsgRevealEntryResponse, error)
+	Run(context.Context, *MsgRun) (*MsgRunResponse, error)
+	CommitTrial(context.Context, *MsgCommitTrial) (*MsgCommitTrialResponse, error)
+	RevealTrial(context.Context, *MsgRevealTrial) (*MsgRevealTrialResponse, error)
 }
 
 // UnimplementedMsgServer can be embedded to have forward compatible implementations.
@@ -280,6 +1058,24 @@ func (*UnimplementedMsgServer) Register(ctx context.Context, req *MsgRegister) (
 }
 func (*UnimplementedMsgServer) Adopt(ctx context.Context, req *MsgAdopt) (*MsgAdoptResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method Adopt not implemented")
+}
+func (*UnimplementedMsgServer) NameCorpus(ctx context.Context, req *MsgNameCorpus) (*MsgNameCorpusResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method NameCorpus not implemented")
+}
+func (*UnimplementedMsgServer) Enter(ctx context.Context, req *MsgEnter) (*MsgEnterResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Enter not implemented")
+}
+func (*UnimplementedMsgServer) RevealEntry(ctx context.Context, req *MsgRevealEntry) (*MsgRevealEntryResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method RevealEntry not implemented")
+}
+func (*UnimplementedMsgServer) Run(ctx context.Context, req *MsgRun) (*MsgRunResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Run not implemented")
+}
+func (*UnimplementedMsgServer) CommitTrial(ctx context.Context, req *MsgCommitTrial) (*MsgCommitTrialResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method CommitTrial not implemented")
+}
+func (*UnimplementedMsgServer) RevealTrial(ctx context.Context, req *MsgRevealTrial) (*MsgRevealTrialResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method RevealTrial not implemented")
 }
 
 func RegisterMsgServer(s grpc1.Server, srv MsgServer) {
@@ -322,6 +1118,114 @@ func _Msg_Adopt_Handler(srv interface{}, ctx context.Context, dec func(interface
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Msg_NameCorpus_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgNameCorpus)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).NameCorpus(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/crescendo.research.v1.Msg/NameCorpus",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).NameCorpus(ctx, req.(*MsgNameCorpus))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_Enter_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgEnter)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).Enter(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/crescendo.research.v1.Msg/Enter",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).Enter(ctx, req.(*MsgEnter))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_RevealEntry_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgRevealEntry)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).RevealEntry(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/crescendo.research.v1.Msg/RevealEntry",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).RevealEntry(ctx, req.(*MsgRevealEntry))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_Run_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgRun)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).Run(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/crescendo.research.v1.Msg/Run",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).Run(ctx, req.(*MsgRun))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_CommitTrial_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgCommitTrial)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).CommitTrial(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/crescendo.research.v1.Msg/CommitTrial",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).CommitTrial(ctx, req.(*MsgCommitTrial))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Msg_RevealTrial_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MsgRevealTrial)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MsgServer).RevealTrial(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: "/crescendo.research.v1.Msg/RevealTrial",
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MsgServer).RevealTrial(ctx, req.(*MsgRevealTrial))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 var Msg_serviceDesc = _Msg_serviceDesc
 var _Msg_serviceDesc = grpc.ServiceDesc{
 	ServiceName: "crescendo.research.v1.Msg",
@@ -334,6 +1238,30 @@ var _Msg_serviceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Adopt",
 			Handler:    _Msg_Adopt_Handler,
+		},
+		{
+			MethodName: "NameCorpus",
+			Handler:    _Msg_NameCorpus_Handler,
+		},
+		{
+			MethodName: "Enter",
+			Handler:    _Msg_Enter_Handler,
+		},
+		{
+			MethodName: "RevealEntry",
+			Handler:    _Msg_RevealEntry_Handler,
+		},
+		{
+			MethodName: "Run",
+			Handler:    _Msg_Run_Handler,
+		},
+		{
+			MethodName: "CommitTrial",
+			Handler:    _Msg_CommitTrial_Handler,
+		},
+		{
+			MethodName: "RevealTrial",
+			Handler:    _Msg_RevealTrial_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
@@ -433,6 +1361,617 @@ func (m *MsgAdopt) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	return len(dAtA) - i, nil
 }
 
+func (m *MsgNameCorpus) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgNameCorpus) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgNameCorpus) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Root) > 0 {
+		i -= len(m.Root)
+		copy(dAtA[i:], m.Root)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Root)))
+		i--
+		dAtA[i] = 0x22
+	}
+	if len(m.Corpus) > 0 {
+		i -= len(m.Corpus)
+		copy(dAtA[i:], m.Corpus)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Corpus)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if m.Rung != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Rung))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Sender) > 0 {
+		i -= len(m.Sender)
+		copy(dAtA[i:], m.Sender)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Sender)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgEnter) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgEnter) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgEnter) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Commitment) > 0 {
+		i -= len(m.Commitment)
+		copy(dAtA[i:], m.Commitment)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Commitment)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if m.Rung != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Rung))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Sender) > 0 {
+		i -= len(m.Sender)
+		copy(dAtA[i:], m.Sender)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Sender)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Recipe) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Recipe) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Recipe) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Evaluation) > 0 {
+		i -= len(m.Evaluation)
+		copy(dAtA[i:], m.Evaluation)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Evaluation)))
+		i--
+		dAtA[i] = 0x5a
+	}
+	if len(m.Shard) > 0 {
+		i -= len(m.Shard)
+		copy(dAtA[i:], m.Shard)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Shard)))
+		i--
+		dAtA[i] = 0x52
+	}
+	if len(m.Mix) > 0 {
+		for iNdEx := len(m.Mix) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Mix[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintTx(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x4a
+		}
+	}
+	if m.Model != nil {
+		{
+			size, err := m.Model.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintTx(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x42
+	}
+	if m.Context != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Context))
+		i--
+		dAtA[i] = 0x38
+	}
+	if m.Sequences != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Sequences))
+		i--
+		dAtA[i] = 0x30
+	}
+	if m.Optimizer != nil {
+		{
+			size, err := m.Optimizer.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintTx(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x2a
+	}
+	if len(m.Parents) > 0 {
+		for iNdEx := len(m.Parents) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.Parents[iNdEx])
+			copy(dAtA[i:], m.Parents[iNdEx])
+			i = encodeVarintTx(dAtA, i, uint64(len(m.Parents[iNdEx])))
+			i--
+			dAtA[i] = 0x22
+		}
+	}
+	if len(m.Name) > 0 {
+		i -= len(m.Name)
+		copy(dAtA[i:], m.Name)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Name)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if len(m.Author) > 0 {
+		i -= len(m.Author)
+		copy(dAtA[i:], m.Author)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Author)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Version != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Version))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Optimizer) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Optimizer) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Optimizer) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Schedule) > 0 {
+		i -= len(m.Schedule)
+		copy(dAtA[i:], m.Schedule)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Schedule)))
+		i--
+		dAtA[i] = 0x5a
+	}
+	if m.FinalBp != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.FinalBp))
+		i--
+		dAtA[i] = 0x50
+	}
+	if m.WarmupBp != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.WarmupBp))
+		i--
+		dAtA[i] = 0x48
+	}
+	if m.ClipMillionths != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.ClipMillionths))
+		i--
+		dAtA[i] = 0x40
+	}
+	if m.MomentumMillionths != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.MomentumMillionths))
+		i--
+		dAtA[i] = 0x38
+	}
+	if m.WeightDecayMillionths != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.WeightDecayMillionths))
+		i--
+		dAtA[i] = 0x30
+	}
+	if m.Beta2Millionths != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Beta2Millionths))
+		i--
+		dAtA[i] = 0x28
+	}
+	if m.Beta1Millionths != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Beta1Millionths))
+		i--
+		dAtA[i] = 0x20
+	}
+	if m.MatrixLrMillionths != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.MatrixLrMillionths))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.LrMillionths != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.LrMillionths))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Kind) > 0 {
+		i -= len(m.Kind)
+		copy(dAtA[i:], m.Kind)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Kind)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Model) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Model) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Model) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Tied {
+		i--
+		if m.Tied {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x30
+	}
+	if m.Ffn != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Ffn))
+		i--
+		dAtA[i] = 0x28
+	}
+	if m.KvHeads != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.KvHeads))
+		i--
+		dAtA[i] = 0x20
+	}
+	if m.Heads != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Heads))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Layers != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Layers))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Dim != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Dim))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MixWeight) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MixWeight) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MixWeight) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.PerMille != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.PerMille))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Prefix) > 0 {
+		i -= len(m.Prefix)
+		copy(dAtA[i:], m.Prefix)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Prefix)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgRevealEntry) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgRevealEntry) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgRevealEntry) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Salt) > 0 {
+		i -= len(m.Salt)
+		copy(dAtA[i:], m.Salt)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Salt)))
+		i--
+		dAtA[i] = 0x22
+	}
+	if m.Recipe != nil {
+		{
+			size, err := m.Recipe.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintTx(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x1a
+	}
+	if m.Rung != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Rung))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Sender) > 0 {
+		i -= len(m.Sender)
+		copy(dAtA[i:], m.Sender)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Sender)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgRun) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgRun) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgRun) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Rung != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Rung))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Sender) > 0 {
+		i -= len(m.Sender)
+		copy(dAtA[i:], m.Sender)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Sender)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgCommitTrial) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgCommitTrial) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgCommitTrial) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Commitment) > 0 {
+		i -= len(m.Commitment)
+		copy(dAtA[i:], m.Commitment)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Commitment)))
+		i--
+		dAtA[i] = 0x32
+	}
+	if m.Seed != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Seed))
+		i--
+		dAtA[i] = 0x28
+	}
+	if len(m.Recipe) > 0 {
+		i -= len(m.Recipe)
+		copy(dAtA[i:], m.Recipe)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Recipe)))
+		i--
+		dAtA[i] = 0x22
+	}
+	if m.Stage != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Stage))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Rung != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Rung))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Sender) > 0 {
+		i -= len(m.Sender)
+		copy(dAtA[i:], m.Sender)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Sender)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgRevealTrial) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgRevealTrial) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgRevealTrial) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Salt) > 0 {
+		i -= len(m.Salt)
+		copy(dAtA[i:], m.Salt)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Salt)))
+		i--
+		dAtA[i] = 0x42
+	}
+	if len(m.Losses) > 0 {
+		dAtA5 := make([]byte, len(m.Losses)*10)
+		var j4 int
+		for _, num := range m.Losses {
+			for num >= 1<<7 {
+				dAtA5[j4] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j4++
+			}
+			dAtA5[j4] = uint8(num)
+			j4++
+		}
+		i -= j4
+		copy(dAtA[i:], dAtA5[:j4])
+		i = encodeVarintTx(dAtA, i, uint64(j4))
+		i--
+		dAtA[i] = 0x3a
+	}
+	if len(m.Weights) > 0 {
+		i -= len(m.Weights)
+		copy(dAtA[i:], m.Weights)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Weights)))
+		i--
+		dAtA[i] = 0x32
+	}
+	if m.Seed != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Seed))
+		i--
+		dAtA[i] = 0x28
+	}
+	if len(m.Recipe) > 0 {
+		i -= len(m.Recipe)
+		copy(dAtA[i:], m.Recipe)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Recipe)))
+		i--
+		dAtA[i] = 0x22
+	}
+	if m.Stage != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Stage))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Rung != 0 {
+		i = encodeVarintTx(dAtA, i, uint64(m.Rung))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Sender) > 0 {
+		i -= len(m.Sender)
+		copy(dAtA[i:], m.Sender)
+		i = encodeVarintTx(dAtA, i, uint64(len(m.Sender)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
 func (m *MsgRegisterResponse) Marshal() (dAtA []byte, err error) {
 	size := m.Size()
 	dAtA = make([]byte, size)
@@ -472,6 +2011,144 @@ func (m *MsgAdoptResponse) MarshalTo(dAtA []byte) (int, error) {
 }
 
 func (m *MsgAdoptResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgNameCorpusResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgNameCorpusResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgNameCorpusResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgEnterResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgEnterResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgEnterResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgRevealEntryResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgRevealEntryResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgRevealEntryResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgRunResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgRunResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgRunResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgCommitTrialResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgCommitTrialResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgCommitTrialResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *MsgRevealTrialResponse) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MsgRevealTrialResponse) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MsgRevealTrialResponse) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	i := len(dAtA)
 	_ = i
 	var l int
@@ -536,6 +2213,302 @@ func (m *MsgAdopt) Size() (n int) {
 	return n
 }
 
+func (m *MsgNameCorpus) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Sender)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Rung != 0 {
+		n += 1 + sovTx(uint64(m.Rung))
+	}
+	l = len(m.Corpus)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	l = len(m.Root)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	return n
+}
+
+func (m *MsgEnter) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Sender)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Rung != 0 {
+		n += 1 + sovTx(uint64(m.Rung))
+	}
+	l = len(m.Commitment)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	return n
+}
+
+func (m *Recipe) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Version != 0 {
+		n += 1 + sovTx(uint64(m.Version))
+	}
+	l = len(m.Author)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	l = len(m.Name)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if len(m.Parents) > 0 {
+		for _, b := range m.Parents {
+			l = len(b)
+			n += 1 + l + sovTx(uint64(l))
+		}
+	}
+	if m.Optimizer != nil {
+		l = m.Optimizer.Size()
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Sequences != 0 {
+		n += 1 + sovTx(uint64(m.Sequences))
+	}
+	if m.Context != 0 {
+		n += 1 + sovTx(uint64(m.Context))
+	}
+	if m.Model != nil {
+		l = m.Model.Size()
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if len(m.Mix) > 0 {
+		for _, e := range m.Mix {
+			l = e.Size()
+			n += 1 + l + sovTx(uint64(l))
+		}
+	}
+	l = len(m.Shard)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	l = len(m.Evaluation)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	return n
+}
+
+func (m *Optimizer) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Kind)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.LrMillionths != 0 {
+		n += 1 + sovTx(uint64(m.LrMillionths))
+	}
+	if m.MatrixLrMillionths != 0 {
+		n += 1 + sovTx(uint64(m.MatrixLrMillionths))
+	}
+	if m.Beta1Millionths != 0 {
+		n += 1 + sovTx(uint64(m.Beta1Millionths))
+	}
+	if m.Beta2Millionths != 0 {
+		n += 1 + sovTx(uint64(m.Beta2Millionths))
+	}
+	if m.WeightDecayMillionths != 0 {
+		n += 1 + sovTx(uint64(m.WeightDecayMillionths))
+	}
+	if m.MomentumMillionths != 0 {
+		n += 1 + sovTx(uint64(m.MomentumMillionths))
+	}
+	if m.ClipMillionths != 0 {
+		n += 1 + sovTx(uint64(m.ClipMillionths))
+	}
+	if m.WarmupBp != 0 {
+		n += 1 + sovTx(uint64(m.WarmupBp))
+	}
+	if m.FinalBp != 0 {
+		n += 1 + sovTx(uint64(m.FinalBp))
+	}
+	l = len(m.Schedule)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	return n
+}
+
+func (m *Model) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Dim != 0 {
+		n += 1 + sovTx(uint64(m.Dim))
+	}
+	if m.Layers != 0 {
+		n += 1 + sovTx(uint64(m.Layers))
+	}
+	if m.Heads != 0 {
+		n += 1 + sovTx(uint64(m.Heads))
+	}
+	if m.KvHeads != 0 {
+		n += 1 + sovTx(uint64(m.KvHeads))
+	}
+	if m.Ffn != 0 {
+		n += 1 + sovTx(uint64(m.Ffn))
+	}
+	if m.Tied {
+		n += 2
+	}
+	return n
+}
+
+func (m *MixWeight) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Prefix)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.PerMille != 0 {
+		n += 1 + sovTx(uint64(m.PerMille))
+	}
+	return n
+}
+
+func (m *MsgRevealEntry) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Sender)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Rung != 0 {
+		n += 1 + sovTx(uint64(m.Rung))
+	}
+	if m.Recipe != nil {
+		l = m.Recipe.Size()
+		n += 1 + l + sovTx(uint64(l))
+	}
+	l = len(m.Salt)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	return n
+}
+
+func (m *MsgRun) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Sender)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Rung != 0 {
+		n += 1 + sovTx(uint64(m.Rung))
+	}
+	return n
+}
+
+func (m *MsgCommitTrial) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Sender)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Rung != 0 {
+		n += 1 + sovTx(uint64(m.Rung))
+	}
+	if m.Stage != 0 {
+		n += 1 + sovTx(uint64(m.Stage))
+	}
+	l = len(m.Recipe)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Seed != 0 {
+		n += 1 + sovTx(uint64(m.Seed))
+	}
+	l = len(m.Commitment)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	return n
+}
+
+func (m *MsgRevealTrial) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Sender)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Rung != 0 {
+		n += 1 + sovTx(uint64(m.Rung))
+	}
+	if m.Stage != 0 {
+		n += 1 + sovTx(uint64(m.Stage))
+	}
+	l = len(m.Recipe)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if m.Seed != 0 {
+		n += 1 + sovTx(uint64(m.Seed))
+	}
+	l = len(m.Weights)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	if len(m.Losses) > 0 {
+		l = 0
+		for _, e := range m.Losses {
+			l += sovTx(uint64(e))
+		}
+		n += 1 + sovTx(uint64(l)) + l
+	}
+	l = len(m.Salt)
+	if l > 0 {
+		n += 1 + l + sovTx(uint64(l))
+	}
+	return n
+}
+
 func (m *MsgRegisterResponse) Size() (n int) {
 	if m == nil {
 		return 0
@@ -546,6 +2519,60 @@ func (m *MsgRegisterResponse) Size() (n int) {
 }
 
 func (m *MsgAdoptResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *MsgNameCorpusResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *MsgEnterResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *MsgRevealEntryResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *MsgRunResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *MsgCommitTrialResponse) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	return n
+}
+
+func (m *MsgRevealTrialResponse) Size() (n int) {
 	if m == nil {
 		return 0
 	}
@@ -862,6 +2889,2034 @@ func (m *MsgAdopt) Unmarshal(dAtA []byte) error {
 	}
 	return nil
 }
+func (m *MsgNameCorpus) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgNameCorpus: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgNameCorpus: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Sender", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Sender = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Rung", wireType)
+			}
+			m.Rung = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Rung |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Corpus", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Corpus = append(m.Corpus[:0], dAtA[iNdEx:postIndex]...)
+			if m.Corpus == nil {
+				m.Corpus = []byte{}
+			}
+			iNdEx = postIndex
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Root", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Root = append(m.Root[:0], dAtA[iNdEx:postIndex]...)
+			if m.Root == nil {
+				m.Root = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgEnter) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgEnter: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgEnter: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Sender", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Sender = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Rung", wireType)
+			}
+			m.Rung = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Rung |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Commitment", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Commitment = append(m.Commitment[:0], dAtA[iNdEx:postIndex]...)
+			if m.Commitment == nil {
+				m.Commitment = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Recipe) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Recipe: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Recipe: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Version", wireType)
+			}
+			m.Version = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Version |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Author", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Author = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Name", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Name = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Parents", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Parents = append(m.Parents, make([]byte, postIndex-iNdEx))
+			copy(m.Parents[len(m.Parents)-1], dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Optimizer", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Optimizer == nil {
+				m.Optimizer = &Optimizer{}
+			}
+			if err := m.Optimizer.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 6:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Sequences", wireType)
+			}
+			m.Sequences = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Sequences |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 7:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Context", wireType)
+			}
+			m.Context = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Context |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 8:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Model", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Model == nil {
+				m.Model = &Model{}
+			}
+			if err := m.Model.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 9:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Mix", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Mix = append(m.Mix, &MixWeight{})
+			if err := m.Mix[len(m.Mix)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 10:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Shard", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Shard = append(m.Shard[:0], dAtA[iNdEx:postIndex]...)
+			if m.Shard == nil {
+				m.Shard = []byte{}
+			}
+			iNdEx = postIndex
+		case 11:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Evaluation", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Evaluation = append(m.Evaluation[:0], dAtA[iNdEx:postIndex]...)
+			if m.Evaluation == nil {
+				m.Evaluation = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Optimizer) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Optimizer: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Optimizer: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Kind", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Kind = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field LrMillionths", wireType)
+			}
+			m.LrMillionths = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.LrMillionths |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field MatrixLrMillionths", wireType)
+			}
+			m.MatrixLrMillionths = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.MatrixLrMillionths |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Beta1Millionths", wireType)
+			}
+			m.Beta1Millionths = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Beta1Millionths |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Beta2Millionths", wireType)
+			}
+			m.Beta2Millionths = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Beta2Millionths |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 6:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field WeightDecayMillionths", wireType)
+			}
+			m.WeightDecayMillionths = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.WeightDecayMillionths |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 7:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field MomentumMillionths", wireType)
+			}
+			m.MomentumMillionths = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.MomentumMillionths |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 8:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ClipMillionths", wireType)
+			}
+			m.ClipMillionths = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.ClipMillionths |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 9:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field WarmupBp", wireType)
+			}
+			m.WarmupBp = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.WarmupBp |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 10:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field FinalBp", wireType)
+			}
+			m.FinalBp = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.FinalBp |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 11:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Schedule", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Schedule = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Model) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Model: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Model: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Dim", wireType)
+			}
+			m.Dim = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Dim |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Layers", wireType)
+			}
+			m.Layers = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Layers |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Heads", wireType)
+			}
+			m.Heads = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Heads |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field KvHeads", wireType)
+			}
+			m.KvHeads = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.KvHeads |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Ffn", wireType)
+			}
+			m.Ffn = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Ffn |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 6:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Tied", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Tied = bool(v != 0)
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MixWeight) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MixWeight: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MixWeight: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Prefix", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Prefix = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PerMille", wireType)
+			}
+			m.PerMille = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.PerMille |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgRevealEntry) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgRevealEntry: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgRevealEntry: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Sender", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Sender = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Rung", wireType)
+			}
+			m.Rung = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Rung |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Recipe", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Recipe == nil {
+				m.Recipe = &Recipe{}
+			}
+			if err := m.Recipe.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Salt", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Salt = append(m.Salt[:0], dAtA[iNdEx:postIndex]...)
+			if m.Salt == nil {
+				m.Salt = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgRun) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgRun: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgRun: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Sender", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Sender = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Rung", wireType)
+			}
+			m.Rung = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Rung |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgCommitTrial) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgCommitTrial: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgCommitTrial: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Sender", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Sender = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Rung", wireType)
+			}
+			m.Rung = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Rung |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Stage", wireType)
+			}
+			m.Stage = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Stage |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Recipe", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Recipe = append(m.Recipe[:0], dAtA[iNdEx:postIndex]...)
+			if m.Recipe == nil {
+				m.Recipe = []byte{}
+			}
+			iNdEx = postIndex
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Seed", wireType)
+			}
+			m.Seed = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Seed |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Commitment", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Commitment = append(m.Commitment[:0], dAtA[iNdEx:postIndex]...)
+			if m.Commitment == nil {
+				m.Commitment = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgRevealTrial) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgRevealTrial: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgRevealTrial: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Sender", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Sender = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Rung", wireType)
+			}
+			m.Rung = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Rung |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Stage", wireType)
+			}
+			m.Stage = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Stage |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Recipe", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Recipe = append(m.Recipe[:0], dAtA[iNdEx:postIndex]...)
+			if m.Recipe == nil {
+				m.Recipe = []byte{}
+			}
+			iNdEx = postIndex
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Seed", wireType)
+			}
+			m.Seed = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Seed |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Weights", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Weights = append(m.Weights[:0], dAtA[iNdEx:postIndex]...)
+			if m.Weights == nil {
+				m.Weights = []byte{}
+			}
+			iNdEx = postIndex
+		case 7:
+			if wireType == 0 {
+				var v uint64
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowTx
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint64(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Losses = append(m.Losses, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowTx
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthTx
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthTx
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Losses) == 0 {
+					m.Losses = make([]uint64, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint64
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowTx
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint64(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Losses = append(m.Losses, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Losses", wireType)
+			}
+		case 8:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Salt", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTx
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTx
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTx
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Salt = append(m.Salt[:0], dAtA[iNdEx:postIndex]...)
+			if m.Salt == nil {
+				m.Salt = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
 func (m *MsgRegisterResponse) Unmarshal(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
@@ -939,6 +4994,306 @@ func (m *MsgAdoptResponse) Unmarshal(dAtA []byte) error {
 		}
 		if fieldNum <= 0 {
 			return fmt.Errorf("proto: MsgAdoptResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgNameCorpusResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgNameCorpusResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgNameCorpusResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgEnterResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgEnterResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgEnterResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgRevealEntryResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgRevealEntryResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgRevealEntryResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgRunResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgRunResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgRunResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgCommitTrialResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgCommitTrialResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgCommitTrialResponse: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTx(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTx
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MsgRevealTrialResponse) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTx
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MsgRevealTrialResponse: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MsgRevealTrialResponse: illegal tag %d (wire type %d)", fieldNum, wire)
 		}
 		switch fieldNum {
 		default:
