@@ -81,16 +81,16 @@ func (w *turn) keepBest(ranked []lane) (Standing, error) {
 	if w.c.Stage >= w.t.Stages {
 		left = min(left, 1)
 	}
+	if i := slices.IndexFunc(ranked, func(l lane) bool { return !l.own.Baseline }); i >= 0 {
+		best = ranked[i].own
+	}
 	for i, l := range ranked {
 		switch {
 		case l.own.Baseline:
-			l.own.Survives = true
+			l.own.Survives = w.c.Stage < w.t.Stages || best.Low <= 0
 		case left > 0:
 			left--
 			l.own.Survives = w.c.Stage < w.t.Stages || l.own.Low > 0
-		}
-		if !l.own.Baseline && best.Recipe.IsZero() {
-			best = l.own
 		}
 		if !l.own.Survives && !l.own.Baseline {
 			l.Out = fmt.Sprintf("rank %d of %d in stage %d", i+1, len(ranked), w.c.Stage)

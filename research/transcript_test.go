@@ -18,17 +18,14 @@ import (
 // run: go test ./research -rewrite, and read the diff.
 func TestTranscripts(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
-		w, err := transcript.New(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string { return command(t, w, d) })
+		c := newContest()
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string { return command(t, c, d) })
 	})
 }
 
 func recipe(name string) crescendo.Hash { return digest.Sum("test/recipe", []byte(name)) }
 
-func command(t *testing.T, w *transcript.World, d *datadriven.TestData) string {
+func command(t *testing.T, w *contest, d *datadriven.TestData) string {
 	var by, name string
 	rung := uint32(1)
 	d.MaybeScanArgs(t, "by", &by)
@@ -44,7 +41,7 @@ func command(t *testing.T, w *transcript.World, d *datadriven.TestData) string {
 				m.Parents = append(m.Parents, recipe(parent))
 			}
 		}
-		return w.Print(func(env crescendo.Env, s kv.Store) (crescendo.Outcome, error) {
+		return w.World.Print(func(env crescendo.Env, s kv.Store) (crescendo.Outcome, error) {
 			if err := m.Check(); err != nil {
 				return crescendo.Outcome{}, err
 			}
@@ -52,7 +49,7 @@ func command(t *testing.T, w *transcript.World, d *datadriven.TestData) string {
 		})
 	case "adopt":
 		m := &research.MsgAdopt{Sender: crescendo.Account(by), Rung: crescendo.RungID(rung), Recipe: recipe(name)}
-		return w.Print(func(env crescendo.Env, s kv.Store) (crescendo.Outcome, error) {
+		return w.World.Print(func(env crescendo.Env, s kv.Store) (crescendo.Outcome, error) {
 			return research.Adopt(env, s, m, "organiser")
 		})
 	case "adopted":
@@ -62,6 +59,5 @@ func command(t *testing.T, w *transcript.World, d *datadriven.TestData) string {
 		}
 		return fmt.Sprintf("%s by %s, %d parents\n", hash.Short(), r.Author, len(r.Parents))
 	}
-	d.Fatalf(t, "unknown command %q", d.Cmd)
-	return ""
+	return w.command(t, d)
 }
