@@ -6,6 +6,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/evaluation"
 	"github.com/crescendo-network/crescendo/funding"
 	"github.com/crescendo-network/crescendo/governance"
 	"github.com/crescendo-network/crescendo/program"
@@ -37,7 +38,6 @@ func (f *fate) assemble(rung crescendo.RungID) {
 // the deadline, it goes on.
 func TestHaltedRungPaysOut(t *testing.T) {
 	const rung = crescendo.RungID(1)
-	halted := map[program.Stage]int{}
 	rapid.Check(t, func(t *rapid.T) {
 		w, err := newWorld(drawSpec(t))
 		if err != nil {
@@ -49,7 +49,7 @@ func TestHaltedRungPaysOut(t *testing.T) {
 			f.act()
 		}
 		f.fund(rung)
-		stage := f.haltAll(rung)
+		f.haltAll(rung)
 		state, err := program.StateOf(f.Store, rung)
 		if err != nil {
 			t.Fatal(err)
@@ -60,12 +60,8 @@ func TestHaltedRungPaysOut(t *testing.T) {
 			}
 			return
 		}
-		halted[stage]++
 		f.everybodyRefunded(rung)
 	})
-	if halted[program.StageRaising] == 0 || halted[program.StageTraining] == 0 {
-		t.Errorf("these stages were halted: %v", halted)
-	}
 }
 
 func (f *fate) holders(rung crescendo.RungID) []crescendo.Account {
@@ -79,9 +75,8 @@ func (f *fate) holders(rung crescendo.RungID) []crescendo.Account {
 }
 
 // haltAll has every holder vote for halting a rung, and waits for the
-// deadline. It returns the stage at which the vote began.
-func (f *fate) haltAll(rung crescendo.RungID) program.Stage {
-	state, _ := program.StateOf(f.Store, rung)
+// deadline.
+func (f *fate) haltAll(rung crescendo.RungID) {
 	for _, who := range f.holders(rung) {
 		before, _ := governance.Counters.Get(f.Store)
 		f.try(propose(who, rung, governance.Halt))
@@ -95,7 +90,6 @@ func (f *fate) haltAll(rung crescendo.RungID) program.Stage {
 		break
 	}
 	f.blockEnds(6)
-	return state.Stage
 }
 
 // passed reports whether the newest proposal did.
@@ -183,5 +177,54 @@ func TestNoGovernance(t *testing.T) {
 	m.Deposit = 0
 	if _, err := p.send(m); crescendo.CodeOf(err) != crescendo.CodeForbidden {
 		t.Error(err)
+	}
+}
+
+// A rung can be halted at every stage before it serves.
+func TestHaltAtEveryStage(t *testing.T) {
+	for stage := program.StageRaising; stage <= program.StageSealing; stage++ {
+		t.Run(stage.String(), func(t *testing.T) {
+			p := newPlayer(t, testSpec())
+			p.bring(stage)
+			p.stage(1, stage)
+			p.must(propose("fred", 1, governance.Halt), &governance.MsgVote{Sender: "fred", Proposal: 1, Yes: true})
+			for range 6 {
+				p.end()
+			}
+			p.stage(1, program.StageRefunding)
+			p.must(&funding.MsgRefund{Sender: "fred", Rung: 1})
+			p.conserved()
+			if left := p.Bank.Balance(crescendo.Pot("funding", 1)) + p.Bank.Balance(training.Pot(1)); left > 1 {
+				t.Errorf("%d units are left", left)
+			}
+		})
+	}
+}
+
+// bring plays rung 1, which fred buys alone, up to a stage; before selection
+// no window is replayed.
+func (p *player) bring(to program.Stage) {
+	p.t.Helper()
+	for _, e := range evaluators {
+		p.must(&evaluation.MsgRegister{Sender: e, Name: string(e)})
+	}
+	if to == program.StageRaising {
+		p.must(&program.MsgOpenRaise{Sender: organiser, Rung: 1}, &funding.MsgContribute{Sender: "fred", Rung: 1, Amount: 50_000},
+			&training.MsgJoin{Sender: "ada", Rung: 1})
+		return
+	}
+	p.raise(1, "fred")
+	if to >= program.StageTraining {
+		p.start(1, honest...)
+	}
+	switch to {
+	case program.StageTraining:
+		p.round(1)
+	case program.StageSelecting:
+		for p.run(1).Phase == training.Working {
+			p.round(1)
+		}
+	case program.StageSealing:
+		p.train(1)
 	}
 }
