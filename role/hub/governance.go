@@ -79,7 +79,7 @@ func (f *facts) governance() ([]Proposal, page.Document, error) {
 	}
 	if len(proposals) == 0 {
 		doc.Sections = append(doc.Sections, page.Section{ID: "none", Title: "Nothing to decide", Text: []page.Paragraph{
-			{Text: "No proposal has been made. A holder proposes by putting down a deposit; it comes back when enough others vote.", Link: "/act/propose", Name: "Propose something"}}})
+			{Text: "No proposal has been made. A holder proposes by putting down a deposit; it comes back when enough others vote.", Link: "/desk/propose", Name: "Propose something"}}})
 	}
 	for _, p := range proposals {
 		ballots := page.Table{ID: fmt.Sprintf("ballots-%d", p.ID), Caption: "Votes", Head: page.Columns("Holder", "Vote", "Shares#"), Empty: "Nobody has voted yet."}
@@ -95,7 +95,7 @@ func (f *facts) governance() ([]Proposal, page.Document, error) {
 			{Label: "Deposit", Value: page.Money(f.unit, p.Deposit)},
 		}
 		if p.deadlineIn != "" {
-			facts = append(facts, page.Fact{Label: "Voting ends", Value: p.deadlineIn}, page.Fact{Label: "Vote", Value: "vote here", Link: fmt.Sprintf("/act/vote?proposal=%d", p.ID)})
+			facts = append(facts, page.Fact{Label: "Voting ends", Value: p.deadlineIn}, page.Fact{Label: "Vote", Value: "vote here", Link: fmt.Sprintf("/desk/vote?proposal=%d", p.ID)})
 		}
 		doc.Sections = append(doc.Sections, page.Section{ID: fmt.Sprintf("proposal-%d", p.ID), Title: fmt.Sprintf("%d: %s rung %d", p.ID, p.Kind, p.Rung),
 			Note: p.Status, Text: []page.Paragraph{{Text: p.Text}}, Facts: facts, Table: &ballots})

@@ -71,11 +71,12 @@ type Hub struct {
 	live     *live.Server
 	texts    *texts
 	samples  *samples
+	nudged   chan struct{} // something beside the chain has changed
 }
 
 // New makes a hub; Plug adds sections to it before it serves.
 func New(c Config) *Hub {
-	h := &Hub{c: c, texts: newTexts(), samples: newSamples(c.Blobs, c.Engine)}
+	h := &Hub{c: c, texts: newTexts(), samples: newSamples(c.Blobs, c.Engine), nudged: make(chan struct{}, 1)}
 	h.live = live.New(h.fragments)
 	return h
 }
@@ -184,8 +185,9 @@ func (h *Hub) Run(ctx context.Context) error {
 		if err != nil && ctx.Err() == nil {
 			h.c.Log.Warn("read corpus", "manifest", manifest, "error", err)
 		}
+		h.nudge()
 	})
-	go h.samples.run(ctx)
+	go h.samples.run(ctx, h.nudge)
 	for {
 		changed := h.c.Model.Changed()
 		if err := h.live.Refresh(ctx); err != nil && ctx.Err() == nil {
@@ -195,11 +197,20 @@ func (h *Hub) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-changed:
+		case <-h.nudged:
 		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-time.After(refreshPause):
 		}
+	}
+}
+
+// nudge has live pages rendered again although no block has come.
+func (h *Hub) nudge() {
+	select {
+	case h.nudged <- struct{}{}:
+	default:
 	}
 }

@@ -173,7 +173,7 @@ func (f *facts) contestSections(c Contest) []page.Section {
 			head.Facts = append(head.Facts, page.Fact{Label: "This phase ends", Value: f.inBlocks(c.Deadline)})
 		}
 		if c.Phase == contestPhases[research.Entering] {
-			head.Text = append(head.Text, page.Paragraph{Text: "Anybody may enter. Nobody sees a recipe before entries close.", Link: "/act/enter?rung=" + id, Name: "Enter a recipe"})
+			head.Text = append(head.Text, page.Paragraph{Text: "Anybody may enter. Nobody sees a recipe before entries close.", Link: "/desk/enter?rung=" + id, Name: "Enter a recipe"})
 		}
 	}
 	entries := page.Table{ID: "entries-" + id, Caption: "Recipes of rung " + id, Head: page.Columns("Recipe", "Author", "Builds on", "Where it stands"), Empty: "No recipe has been shown yet."}

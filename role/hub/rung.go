@@ -118,7 +118,7 @@ func (f *facts) rungFacts(r *rungFacts, p page.Rung) []page.Fact {
 		return out
 	}
 	out = append(out,
-		page.Fact{Label: "Rounds", Value: fmt.Sprintf("%d of %d, %d void", p.Rounds, p.Of, r.run.Voids)},
+		page.Fact{Label: "Rounds", Value: fmt.Sprintf("%d of %d, %d void", p.Step.Rounds, p.Of, r.run.Voids)},
 		page.Fact{Label: "Uploaded", Value: fmt.Sprintf("%s of %s if dense", page.Bytes(p.Moved.Bytes), page.Bytes(p.Moved.Dense))},
 		page.Fact{Label: "Time spent working", Value: page.Percent(p.Use.Working, p.Use.Total)},
 		page.Fact{Label: "A round takes", Value: page.Fixed(float64(p.Use.RoundMean)/1000, 1) + " s"},

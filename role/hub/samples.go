@@ -76,8 +76,8 @@ func (s *samples) of(o order) Sample {
 	return x
 }
 
-// run makes samples until ctx ends.
-func (s *samples) run(ctx context.Context) {
+// run makes samples until ctx ends, and tells after each.
+func (s *samples) run(ctx context.Context, made func()) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -95,6 +95,7 @@ func (s *samples) run(ctx context.Context) {
 			s.mu.Lock()
 			s.known[o.checkpoint] = x
 			s.mu.Unlock()
+			made()
 		}
 	}
 }

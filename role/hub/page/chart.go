@@ -127,6 +127,9 @@ func (l Loss) summary() string {
 	if len(l.Points) == 0 {
 		return "No round has closed yet. The curve begins with the first one."
 	}
+	if l.Last().Bits == 0 {
+		return ""
+	}
 	first, last := l.Points[0], l.Last()
 	s := fmt.Sprintf("Loss on held-out text of rung %d (%s): %s bits per byte before round %d, %s before round %d of %d.",
 		l.Rung, l.Name, Fixed(first.Bits, 3), first.Round, Fixed(last.Bits, 3), last.Round, l.Of)
