@@ -55,24 +55,6 @@ func (c *cli) checkProgramme() *cobra.Command {
 	}
 }
 
-func (c *cli) planProgramme() *cobra.Command {
-	return &cobra.Command{
-		Use: "plan FILE", Short: "Estimate what a programme takes on this machine", Args: arguments("FILE"),
-		RunE: func(_ *cobra.Command, args []string) error {
-			spec, demo, err := programfile.Load(args[0])
-			if err != nil {
-				return err
-			}
-			m, err := thisMachine(spec)
-			if err != nil {
-				return err
-			}
-			rungs := plan.Rungs(spec, plan.CrewOf(spec, demo.Trainers+demo.FreeRiders, demo.Evaluators), m)
-			return c.print(map[string]any{"programme": spec.Name, "rungs": rungs}, func(w writer) { plan.Write(w, rungs, m) })
-		},
-	}
-}
-
 // thisMachine measures the machine on the programme's first model, or on a
 // small one where that is too large to try.
 func thisMachine(spec program.Spec) (plan.Machine, error) {
@@ -118,7 +100,7 @@ func (c *cli) showProgramme() *cobra.Command {
 			}
 			var measure report.Losses
 			if losses {
-				measure = report.HeldOut{Blobs: conn.Blobs, Engine: native.New(machine.Cores()), Spec: spec}
+				measure = report.HeldOut{Blobs: conn.Blobs, Engine: native.New(machine.Cores())}
 			}
 			rungs := []report.Rung{}
 			for i := range spec.Rungs {

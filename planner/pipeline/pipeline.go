@@ -47,7 +47,7 @@ func Symmetric(bitsPerSecond int64) Link { return Link{Up: bitsPerSecond, Down: 
 const (
 	MaxLayers = 1 << 10
 	MaxEvery  = 1 << 12
-	maxTime   = 1 << 50 // nanoseconds, 13 days: one message or step
+	maxTime   = 1 << 57 // nanoseconds, four years: a round's steps, one message, a pause
 )
 
 // Result is what a site's time went into.
@@ -74,7 +74,7 @@ func check(m Model, how Method, l Link) error {
 		return fmt.Errorf("simulate %s: overlap of %d steps, want less than the %d between synchronisations", how.Name, how.Overlap, how.Every)
 	case how.Fragment < 0 || how.Fragment > m.Layers:
 		return fmt.Errorf("simulate %s: fragments of %d layers in a model of %d", how.Name, how.Fragment, m.Layers)
-	case m.Step < time.Duration(3*m.Layers) || m.Step > maxTime:
+	case m.Step < time.Duration(3*m.Layers) || m.Step > maxTime/time.Duration(how.Every):
 		return fmt.Errorf("simulate %s: a step of %v", how.Name, m.Step)
 	case l.Up <= 0 || l.Down <= 0 || l.Latency < 0 || l.Latency > maxTime || how.Pause < 0 || how.Pause > maxTime:
 		return fmt.Errorf("simulate %s: link of %d and %d bit/s, latency %v, pause %v", how.Name, l.Up, l.Down, l.Latency, how.Pause)
