@@ -21,6 +21,7 @@ func TestMain(m *testing.M) {
 		"await":     await,
 		"holdlock":  holdLock,
 		"holdport":  holdPort,
+		"makemodel": makeModel,
 	})
 }
 

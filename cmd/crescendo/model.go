@@ -8,7 +8,7 @@ import (
 )
 
 func (c *cli) model() *cobra.Command {
-	return stage("model", "Take models out of a programme", c.export())
+	return stage("model", "Take models out of a programme, convert them, bring them in", c.export(), c.convert(), c.importModel())
 }
 
 func (c *cli) export() *cobra.Command {
