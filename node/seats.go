@@ -44,8 +44,8 @@ func (s Seat) open(ctx context.Context) (*Connection, ledger.Signer, home.Home, 
 	return c, signer, h, err
 }
 
-// Train runs a trainer, whose machine also runs trials of competitions. Cheat, for demonstrations, names a kind of free
-// rider.
+// Train runs a trainer, whose machine also runs trials of competitions. Cheat,
+// for demonstrations, names a kind of free rider.
 func Train(ctx context.Context, s Seat, cheat string, ready func() error) error {
 	c, signer, h, err := s.open(ctx)
 	if err != nil {
@@ -55,9 +55,11 @@ func Train(ctx context.Context, s Seat, cheat string, ready func() error) error 
 	if err != nil {
 		return err
 	}
+	shared := sharedCorpora(c.Blobs)
 	config := trainer.Config{
 		Ledger: c.Ledger, Signer: signer, Blobs: c.Blobs, Local: local, Engine: native.New(s.Threads),
 		Home: h.Dir, Name: s.Name, Rung: s.Rung, Log: s.Log,
+		Corpus: shared.reader,
 	}
 	if cheat != "" {
 		if config.Craft, err = freerider.New(cheat); err != nil {
@@ -67,7 +69,7 @@ func Train(ctx context.Context, s Seat, cheat string, ready func() error) error 
 	if err := ready(); err != nil {
 		return err
 	}
-	defer s.lend(ctx, c, signer, h)()
+	defer s.lend(ctx, c, signer, h, shared)()
 	return trainer.Run(ctx, config)
 }
 

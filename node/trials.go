@@ -31,12 +31,14 @@ func (s Seat) runner(c *Connection, signer ledger.Signer, h home.Home) runner.Co
 // lend lets a trainer's machine run trials until training is over: the same
 // account has a seat in both. That it cannot run trials does not keep it from
 // training.
-func (s Seat) lend(ctx context.Context, c *Connection, signer ledger.Signer, h home.Home) (stop func()) {
+func (s Seat) lend(ctx context.Context, c *Connection, signer ledger.Signer, h home.Home, shared *corpora) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
+	config := s.runner(c, signer, h)
+	config.Corpus = shared.reader
 	go func() {
 		defer close(ended)
-		if err := runner.Run(ctx, s.runner(c, signer, h)); err != nil && !errors.Is(err, context.Canceled) {
+		if err := runner.Run(ctx, config); err != nil && !errors.Is(err, context.Canceled) {
 			s.Log.Warn("this machine runs no trials", "error", err)
 		}
 	}()

@@ -11,7 +11,9 @@ import (
 )
 
 func (c *cli) research() *cobra.Command {
-	return stage("research", "Enter recipes into a rung's competition, adopt one", c.register(), c.adopt(), c.recipes())
+	return stage("research", "Enter recipes into a rung's competition, run its trials, see who leads",
+		c.recipe(), c.enter(), c.reveal(), c.entries(), c.leaderboard(), c.runTrials(), c.verify(),
+		c.nameCorpus(), c.register(), c.adopt(), c.recipes())
 }
 
 func (c *cli) register() *cobra.Command {

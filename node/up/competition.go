@@ -38,4 +38,3 @@ func (u *run) triedCorpus(state ledger.State) (actor.Corpus, bool, error) {
 	text, err := research.Texts.Get(state, uint32(1))
 	return actor.Corpus{Manifest: text.Corpus, Root: text.Root}, true, err
 }
-

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/corpus"
 	"github.com/crescendo-network/crescendo/internal/kv"
 	"github.com/crescendo-network/crescendo/ledger"
 	"github.com/crescendo-network/crescendo/research"
@@ -26,6 +27,7 @@ const maxDuties = 256
 type seat struct {
 	rung    crescendo.RungID
 	journal *journal
+	reader  *corpus.Reader
 	text    trial.Text
 	asked   crescendo.Height      // when it last asked to join
 	failed  map[trial.Name]string // trials that cannot be done here
@@ -64,7 +66,7 @@ func (r *runner) attend(ctx context.Context, state ledger.State, rung crescendo.
 	case mine.Fault != "":
 		return fmt.Errorf("%w: %s", ErrExpelled, mine.Fault)
 	case c.Phase != research.Trialling:
-		return nil
+		return r.fetch(ctx, state, s)
 	}
 	duties, err := dutiesOf(state, rung, me)
 	if err != nil {
@@ -227,6 +229,22 @@ func (r *runner) try(ctx context.Context, state ledger.State, s *seat, c researc
 	return nil
 }
 
+// fetch reads the text ahead of time, while entries are still taken.
+func (r *runner) fetch(ctx context.Context, state ledger.State, s *seat) error {
+	if named, err := research.Texts.Has(state, uint32(s.rung)); err != nil || !named || s.text != nil {
+		return err
+	}
+	if err := r.open(ctx, state, s); err != nil {
+		return err
+	}
+	go func() {
+		if err := s.reader.Train().Preload(ctx); err != nil && ctx.Err() == nil {
+			r.Log.Info("read text ahead", "rung", s.rung, "error", err)
+		}
+	}()
+	return nil
+}
+
 // open gets hold of the text that trials read, once.
 func (r *runner) open(ctx context.Context, state ledger.State, s *seat) error {
 	if s.text != nil {
@@ -246,7 +264,7 @@ func (r *runner) open(ctx context.Context, state ledger.State, s *seat) error {
 	if reader.Manifest().Root != named.Root {
 		return fmt.Errorf("corpus %s: it is not the one the competition names", named.Corpus)
 	}
-	s.text = trial.OfCorpus(reader)
+	s.reader, s.text = reader, trial.OfCorpus(reader)
 	return nil
 }
 
