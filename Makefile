@@ -90,3 +90,9 @@ interop-test:
 	@mkdir -p $(INTEROP_DIR)
 	npm install --silent --no-audit --no-fund --ignore-scripts --prefix $(INTEROP_DIR) node-llama-cpp@3.22.1
 	CRESCENDO_LLAMACPP=$(INTEROP_DIR) $(GO) test -count=1 -v ./modelfile/gguf/llamacpp
+
+# The engine's bits on every kernel, thread count and architecture; needs AVX-512
+# and qemu-user.
+.PHONY: bits-test
+bits-test:
+	engine/bits.sh

@@ -6,8 +6,9 @@
 // Threads only ever divide outputs among them. No sum is divided, and none
 // depends on what another thread has done.
 //
-// It keeps whole attention matrices and float32 throughout, so it is for models
-// up to some hundred million parameters; larger ones are trained by other engines.
+// It computes in float32 throughout and keeps what the backward pass needs in
+// memory, so it is for models up to some hundred million parameters; larger ones
+// are trained by other engines.
 package native
 
 import (
@@ -30,7 +31,7 @@ type native struct {
 // environment variable CRESCENDO_KERNEL names another.
 func New(threads int) engine.Engine { return &native{max(1, threads), kernel.Default()} }
 
-// NewWithKernel is New with the kernel named: "portable", "avx2" or "avx512".
+// NewWithKernel is New with the kernel named: one of Kernels.
 func NewWithKernel(threads int, name string) (engine.Engine, error) {
 	set, err := kernel.Named(name)
 	if err != nil {

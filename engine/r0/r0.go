@@ -33,7 +33,7 @@ func Sqrt(x float32) float32 { return float32(math.Sqrt(float64(x))) }
 // Sigmoid is 1/(1+Exp(-x)).
 func Sigmoid(x float32) float32 { return 1 / (1 + kernel.Exp(-x)) }
 
-// Kernel names the code path in use: "avx512", "avx2" or "portable".
+// Kernel names the code path in use: "avx512", "avx2", "neon" or "portable".
 func Kernel() string { return kernel.Default().Name() }
 
 // Dot is the sum of x[i]*y[i] in 16 lanes, over the shorter length.

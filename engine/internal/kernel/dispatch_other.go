@@ -2,9 +2,7 @@
 
 package kernel
 
-func supported(i isa) bool { return i == portable }
-
-// Without assembly no length is whole, so none of these is reached.
+// Without assembly of vector steps no length is whole, so none of these is reached.
 
 func (s *Set) max(x []float32, top *[lanes]float32)                                   {}
 func (s *Set) expSum(x []float32, scale, top float32, sum *[lanes]float32)            {}
@@ -21,7 +19,3 @@ func (s *Set) swiGLUGrad(dgate, dup, d, gate, up []float32)                     
 func (s *Set) rotate(lo, hi, c, sn []float32)                                         {}
 func (s *Set) adamW(w, g, m, v []float32, o *AdamW)                                   {}
 func (s *Set) transpose(dst []float32, rowDst int, src []float32, rowSrc, blocks int) {}
-
-func (s *Set) multiply(rows, k int, a []float32, rowA, stepA int, b []float32, rowB int, c []float32, rowC int, add bool) {
-	multiplyPortable(rows, k, a, rowA, stepA, b, rowB, c, rowC, add)
-}
