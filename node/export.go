@@ -12,6 +12,7 @@ import (
 	"github.com/crescendo-network/crescendo/corpus"
 	"github.com/crescendo-network/crescendo/engine"
 	"github.com/crescendo-network/crescendo/modelfile"
+	"github.com/crescendo-network/crescendo/program"
 	"github.com/crescendo-network/crescendo/sealing"
 	"github.com/crescendo-network/crescendo/sealing/container"
 	"github.com/crescendo-network/crescendo/sealing/keyshare"
@@ -23,15 +24,15 @@ import (
 // or with public the newest public checkpoint, which anybody may have at any
 // time.
 func Export(ctx context.Context, c *Connection, rung crescendo.RungID, dir string, public bool) error {
-	spec, err := c.Spec(ctx)
+	state, err := c.Ledger.State(ctx)
+	if err != nil {
+		return err
+	}
+	spec, err := program.Planned(state, rung)
 	if err != nil {
 		return err
 	}
 	plan, err := outer.PlanOf(spec, rung)
-	if err != nil {
-		return err
-	}
-	state, err := c.Ledger.State(ctx)
 	if err != nil {
 		return err
 	}

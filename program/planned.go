@@ -79,16 +79,17 @@ func Planned(r kv.Reader, rung crescendo.RungID) (Spec, error) {
 	if err != nil {
 		return Spec{}, fmt.Errorf("read the programme: %w", err)
 	}
-	return plannedOf(r, spec, rung)
+	return spec.Planned(r, rung)
 }
 
-func plannedOf(r kv.Reader, spec Spec, rung crescendo.RungID) (Spec, error) {
-	if rung == 0 || int(rung) > len(spec.Rungs) || spec.Rungs[rung-1].Competition.None() {
-		return spec, nil
+// Planned is the function of that name for a reader whose programme is known.
+func (s Spec) Planned(r kv.Reader, rung crescendo.RungID) (Spec, error) {
+	if rung == 0 || int(rung) > len(s.Rungs) || s.Rungs[rung-1].Competition.None() {
+		return s, nil
 	}
 	adopted, err := research.Adoptions.Get(r, uint32(rung))
 	if errors.Is(err, kv.ErrNotFound) {
-		return spec, nil
+		return s, nil
 	}
 	if err != nil {
 		return Spec{}, fmt.Errorf("read the adopted recipe of rung %d: %w", rung, err)
@@ -97,7 +98,7 @@ func plannedOf(r kv.Reader, spec Spec, rung crescendo.RungID) (Spec, error) {
 	if err != nil {
 		return Spec{}, fmt.Errorf("read recipe %s of rung %d: %w", adopted.Recipe.Short(), rung, err)
 	}
-	return Effective(spec, rung, recipe)
+	return Effective(s, rung, recipe)
 }
 
 func (r Rung) validateCompetition() error {

@@ -29,7 +29,7 @@ func (s Spec) Terms(id crescendo.RungID) training.Terms {
 // terms returns the terms of a rung as it is trained. A recipe was held to the
 // budget before it could win; if the store says otherwise the call fails.
 func (c *call) terms(id crescendo.RungID) training.Terms {
-	spec, err := plannedOf(c.store, c.spec, id)
+	spec, err := c.spec.Planned(c.store, id)
 	if err != nil {
 		c.broken, spec = err, c.spec
 	}

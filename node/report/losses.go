@@ -22,15 +22,14 @@ const fixedWindows = 64
 type HeldOut struct {
 	Blobs  blob.Store
 	Engine engine.Engine
-	Spec   program.Spec
 }
 
 // Measure implements Losses.
-func (h HeldOut) Measure(ctx context.Context, rung crescendo.RungID, manifest, checkpoint crescendo.Hash) (nats, bitsPerByte, bigram float64, err error) {
+func (h HeldOut) Measure(ctx context.Context, spec program.Spec, rung crescendo.RungID, manifest, checkpoint crescendo.Hash) (nats, bitsPerByte, bigram float64, err error) {
 	if checkpoint.IsZero() {
 		return 0, 0, 0, nil
 	}
-	p, err := outer.PlanOf(h.Spec, rung)
+	p, err := outer.PlanOf(spec, rung)
 	if err != nil {
 		return 0, 0, 0, err
 	}

@@ -66,11 +66,15 @@ type Paid struct {
 type Losses interface {
 	// Measure returns the held-out loss of a checkpoint of a rung in nats per
 	// token and bits per byte, and the bits per byte of the corpus's baseline.
-	Measure(ctx context.Context, rung crescendo.RungID, corpus, checkpoint crescendo.Hash) (nats, bitsPerByte, bigram float64, err error)
+	Measure(ctx context.Context, spec program.Spec, rung crescendo.RungID, corpus, checkpoint crescendo.Hash) (nats, bitsPerByte, bigram float64, err error)
 }
 
 // RungOf sums up one rung.
 func RungOf(ctx context.Context, r kv.Reader, spec program.Spec, rung crescendo.RungID, losses Losses) (Rung, error) {
+	spec, err := spec.Planned(r, rung)
+	if err != nil {
+		return Rung{}, fmt.Errorf("sum up rung %d: %w", rung, err)
+	}
 	out, err := fromState(r, spec, rung)
 	if err != nil {
 		return Rung{}, fmt.Errorf("sum up rung %d: %w", rung, err)
@@ -85,10 +89,10 @@ func RungOf(ctx context.Context, r kv.Reader, spec program.Spec, rung crescendo.
 	if err != nil {
 		return Rung{}, fmt.Errorf("sum up rung %d: %w", rung, err)
 	}
-	if out.LossFirst, _, _, err = losses.Measure(ctx, rung, run.Corpus, run.Start); err != nil {
+	if out.LossFirst, _, _, err = losses.Measure(ctx, spec, rung, run.Corpus, run.Start); err != nil {
 		return Rung{}, fmt.Errorf("sum up rung %d: %w", rung, err)
 	}
-	out.LossLast, out.BitsPerByte, out.BitsPerByteBigram, err = losses.Measure(ctx, rung, run.Corpus, out.Checkpoint)
+	out.LossLast, out.BitsPerByte, out.BitsPerByteBigram, err = losses.Measure(ctx, spec, rung, run.Corpus, out.Checkpoint)
 	if err != nil {
 		return Rung{}, fmt.Errorf("sum up rung %d: %w", rung, err)
 	}

@@ -21,7 +21,7 @@ import (
 
 type fixed struct{}
 
-func (fixed) Measure(_ context.Context, _ crescendo.RungID, _, checkpoint crescendo.Hash) (float64, float64, float64, error) {
+func (fixed) Measure(_ context.Context, _ program.Spec, _ crescendo.RungID, _, checkpoint crescendo.Hash) (float64, float64, float64, error) {
 	return float64(checkpoint[0]), 2.5, 4.25, nil
 }
 

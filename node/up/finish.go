@@ -149,7 +149,7 @@ func (u *run) done(state ledger.State, rung crescendo.RungID) (bool, error) {
 }
 
 func (u *run) sumUp(ctx context.Context, state ledger.State, rung crescendo.RungID) (report.Rung, error) {
-	r, err := report.RungOf(ctx, state, u.Spec, rung, report.HeldOut{Blobs: u.blobs, Engine: u.Engine, Spec: u.Spec})
+	r, err := report.RungOf(ctx, state, u.Spec, rung, report.HeldOut{Blobs: u.blobs, Engine: u.Engine})
 	if err != nil {
 		return r, err
 	}

@@ -67,6 +67,9 @@ func readRung(r kv.Reader, chain string, spec program.Spec, id crescendo.RungID)
 	if err != nil {
 		return nil, err
 	}
+	if spec, err = spec.Planned(r, id); err != nil {
+		return nil, err
+	}
 	out := &rung{id: id, chain: chain, spec: spec.Rungs[id-1], run: run}
 	if out.plan, err = outer.PlanOf(spec, id); err != nil {
 		return nil, err

@@ -47,9 +47,9 @@ type vector struct {
 
 func newPanel(ctx context.Context, c Config, state ledger.State, rung crescendo.RungID, run training.Run) (*panel, error) {
 	p := &panel{Config: c, rung: rung, gate: &gate{}, payloads: map[crescendo.Hash][]byte{}}
-	spec, err := program.Specs.Get(state)
+	spec, err := program.Planned(state, rung)
 	if err != nil {
-		return nil, fmt.Errorf("read programme: %w", err)
+		return nil, err
 	}
 	if p.plan, err = outer.PlanOf(spec, rung); err != nil {
 		return nil, err

@@ -176,8 +176,8 @@ func (s *seat) prepare(ctx context.Context, state ledger.State, run training.Run
 		return nil
 	}
 	var err error
-	if s.spec, err = program.Specs.Get(state); err != nil {
-		return fmt.Errorf("read programme: %w", err)
+	if s.spec, err = program.Planned(state, s.rung); err != nil {
+		return err
 	}
 	if s.plan, err = outer.PlanOf(s.spec, s.rung); err != nil {
 		return err

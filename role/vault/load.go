@@ -111,9 +111,9 @@ func (v *Vault) open(ctx context.Context, state kv.Reader, rung crescendo.RungID
 // decrypt reads a container into a model of the shape that the programme
 // fixes.
 func (v *Vault) decrypt(ctx context.Context, state kv.Reader, rung crescendo.RungID, seal sealing.Seal, key keyshare.Key) (*model, error) {
-	spec, err := program.Specs.Get(state)
+	spec, err := program.Planned(state, rung)
 	if err != nil {
-		return nil, fmt.Errorf("read programme: %w", err)
+		return nil, err
 	}
 	plan, err := outer.PlanOf(spec, rung)
 	if err != nil {

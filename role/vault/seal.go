@@ -115,8 +115,8 @@ func (v *Vault) seal(ctx context.Context, a calls.SealArgs) (calls.SealReply, er
 func (v *Vault) prepare(ctx context.Context, state kv.Reader, rung crescendo.RungID) (*job, error) {
 	j := &job{rung: rung}
 	var err error
-	if j.spec, err = program.Specs.Get(state); err != nil {
-		return nil, fmt.Errorf("read programme: %w", err)
+	if j.spec, err = program.Planned(state, rung); err != nil {
+		return nil, err
 	}
 	if j.run, err = training.Runs.Get(state, uint32(rung)); err != nil {
 		return nil, fmt.Errorf("read training: %w", err)
