@@ -1,9 +1,11 @@
 package modelfile
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/crescendo-network/crescendo/engine"
 	"github.com/crescendo-network/crescendo/modelfile/safetensors"
@@ -28,11 +30,11 @@ type config struct {
 	KVHeads       *int            `json:"num_key_value_heads,omitempty"`
 	HeadDim       *int            `json:"head_dim,omitempty"`
 	Context       int             `json:"max_position_embeddings"`
-	NormEps       *float32        `json:"rms_norm_eps,omitempty"`
-	RopeTheta     *float32        `json:"rope_theta,omitempty"`
+	NormEps       *decimal        `json:"rms_norm_eps,omitempty"`
+	RopeTheta     *decimal        `json:"rope_theta,omitempty"`
 	RopeScaling   json.RawMessage `json:"rope_scaling,omitempty"`
 	RopeParams    *ropeParams     `json:"rope_parameters,omitempty"`
-	PartialRotary *float32        `json:"partial_rotary_factor,omitempty"`
+	PartialRotary *decimal        `json:"partial_rotary_factor,omitempty"`
 	Tied          bool            `json:"tie_word_embeddings"`
 	Activation    string          `json:"hidden_act"`
 	AttentionBias bool            `json:"attention_bias"`
@@ -48,9 +50,22 @@ type config struct {
 
 // ropeParams is where newer versions of Hugging Face's library keep them.
 type ropeParams struct {
-	Theta   *float32 `json:"rope_theta"`
+	Theta   *decimal `json:"rope_theta"`
 	Type    string   `json:"rope_type"`
-	Partial *float32 `json:"partial_rotary_factor,omitempty"`
+	Partial *decimal `json:"partial_rotary_factor,omitempty"`
+}
+
+// A decimal is written with a point even if it is whole: strict readers tell 10000
+// from 10000.0.
+type decimal float32
+
+// MarshalJSON implements json.Marshaler.
+func (d decimal) MarshalJSON() ([]byte, error) {
+	b := strconv.AppendFloat(nil, float64(d), 'g', -1, 32)
+	if !bytes.ContainsAny(b, ".e") {
+		b = append(b, ".0"...)
+	}
+	return b, nil
 }
 
 // torchNames are PyTorch's names for the types of safetensors.
@@ -69,11 +84,11 @@ func encodeConfig(s engine.Shape, kind string, g Generation) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode config: %w", err)
 	}
-	head := s.HeadDim()
+	head, eps, theta := s.HeadDim(), decimal(s.NormEps), decimal(s.RopeTheta)
 	b, err := json.MarshalIndent(config{
 		Architectures: []string{"LlamaForCausalLM"}, ModelType: "llama", Type: torch,
 		Vocab: s.Vocab, Dim: s.Dim, FFN: s.FFN, Layers: s.Layers, Heads: s.Heads, KVHeads: &s.KVHeads, HeadDim: &head,
-		Context: s.Context, NormEps: &s.NormEps, RopeTheta: &s.RopeTheta, Tied: s.Tied, Activation: "silu",
+		Context: s.Context, NormEps: &eps, RopeTheta: &theta, Tied: s.Tied, Activation: "silu",
 		BOS: g.BOS, EOS: eos, Pad: g.Pad,
 	}, "", "  ")
 	if err != nil {
@@ -109,13 +124,13 @@ func decodeConfig(b []byte) (engine.Shape, error) {
 		s.KVHeads = *c.KVHeads
 	}
 	if c.NormEps != nil {
-		s.NormEps = *c.NormEps
+		s.NormEps = float32(*c.NormEps)
 	}
 	if c.RopeParams != nil && c.RopeParams.Theta != nil {
-		s.RopeTheta = *c.RopeParams.Theta
+		s.RopeTheta = float32(*c.RopeParams.Theta)
 	}
 	if c.RopeTheta != nil {
-		s.RopeTheta = *c.RopeTheta
+		s.RopeTheta = float32(*c.RopeTheta)
 	}
 	if err := s.Validate(); err != nil {
 		return engine.Shape{}, err
@@ -149,4 +164,4 @@ func (c config) unsupported() string {
 
 func given(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
 
-func partial(f *float32) bool { return f != nil && *f != 1 }
+func partial(f *decimal) bool { return f != nil && *f != 1 }

@@ -113,3 +113,43 @@ func FuzzDecodeConfig(f *testing.F) {
 		}
 	})
 }
+
+// TestConfigGolden holds what other programs read.
+func TestConfigGolden(t *testing.T) {
+	pad := int32(0)
+	got, err := encodeConfig(shapes()["tied"], safetensors.BF16, Generation{EOS: []int32{0, 4}, Pad: &pad})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{
+  "architectures": [
+    "LlamaForCausalLM"
+  ],
+  "model_type": "llama",
+  "torch_dtype": "bfloat16",
+  "vocab_size": 40,
+  "hidden_size": 16,
+  "intermediate_size": 24,
+  "num_hidden_layers": 2,
+  "num_attention_heads": 2,
+  "num_key_value_heads": 2,
+  "head_dim": 8,
+  "max_position_embeddings": 32,
+  "rms_norm_eps": 1e-05,
+  "rope_theta": 10000.0,
+  "tie_word_embeddings": true,
+  "hidden_act": "silu",
+  "attention_bias": false,
+  "mlp_bias": false,
+  "bos_token_id": null,
+  "eos_token_id": [
+    0,
+    4
+  ],
+  "pad_token_id": 0
+}
+`
+	if d := cmp.Diff(want, string(got)); d != "" {
+		t.Error(d)
+	}
+}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/crescendo-network/crescendo/corpus"
 	"github.com/crescendo-network/crescendo/modelfile"
@@ -41,7 +42,7 @@ func folderOf(plan outer.Plan, params []float32, text *corpus.Reader, from origi
 func (o origin) card(plan outer.Plan, m *corpus.Manifest) *modelfile.Card {
 	what := "the weights that were sealed, served for payment and then opened"
 	if o.public {
-		what = "a public checkpoint, which lacks the last steps that the sealed model has"
+		what = "the weights of a public checkpoint, which lacks the last steps that the sealed model has"
 	}
 	checkpoint := o.run.Final
 	if checkpoint.IsZero() {
@@ -51,10 +52,14 @@ func (o origin) card(plan outer.Plan, m *corpus.Manifest) *modelfile.Card {
 	if license == "" {
 		license = "NOASSERTION"
 	}
+	people := "by its contributors and by nobody else"
+	if strings.HasPrefix(o.chain, "crescendo-dev-") {
+		people = "on a development chain, whose trainers, funders and clients are demo actors"
+	}
 	return &modelfile.Card{
 		Name: fmt.Sprintf("%s, rung %d (%s)", o.programme, plan.Rung, o.rungName),
 		Tags: []string{"crescendo"},
-		Text: "A base model of a crescendo programme, trained by its contributors and by nobody else: these are " + what +
+		Text: "A base model of a crescendo programme, trained " + people + ": these are " + what +
 			". Everything that led to it, from text to payments, can be audited: `crescendo audit`.\n\n" +
 			"It was trained to continue text and not to be truthful, harmless or helpful.",
 		Facts: [][2]string{
