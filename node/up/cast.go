@@ -139,7 +139,7 @@ func (c *cast) balances(spec program.Spec, demo programfile.Demo) map[crescendo.
 	for _, p := range c.Workshop {
 		b[p.Account] += 2 * bonds
 	}
-	b[c.Wallet.Account] += caps / 16
+	b[c.Wallet.Account] += caps / 4
 	for _, p := range c.Evaluators {
 		b[p.Account] += 2 * spec.Evaluation.Bond
 	}

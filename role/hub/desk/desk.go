@@ -174,12 +174,12 @@ type visited func(w http.ResponseWriter, r *http.Request, v visit)
 func (d *Desk) post(next visited) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		s := d.sessions.Of(r)
+		if err := r.ParseForm(); err != nil { // of forms only: JSON is left where it is
+			d.refuse(w, r, http.StatusBadRequest, tooLargeOr(err, "the form cannot be read"))
+			return
+		}
 		given := r.Header.Get("X-CSRF-Token")
 		if given == "" {
-			if err := r.ParseForm(); err != nil {
-				d.refuse(w, r, http.StatusBadRequest, tooLargeOr(err, "the form cannot be read"))
-				return
-			}
 			given = r.PostForm.Get("csrf")
 		}
 		if !s.Genuine(given) {

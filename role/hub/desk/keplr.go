@@ -202,10 +202,6 @@ func (s *signing) take(nonce string, who crescendo.Account, abandon bool) *asked
 
 // beginSigning answers with the document that the browser's wallet signs.
 func (d *Desk) beginSigning(w http.ResponseWriter, r *http.Request, v visit) {
-	if err := r.ParseForm(); err != nil {
-		d.refuseJSON(w, r, tooLargeOr(err, "the form cannot be read"))
-		return
-	}
 	waiting, err := d.drafted(r, v)
 	if err == nil && v.wallet.signer != nil {
 		err = crescendo.Errorf(crescendo.CodeInvalid, "sign: this hub holds the key of %s", v.wallet.account).WithHint("confirm the preview")
