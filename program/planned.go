@@ -58,6 +58,8 @@ func fit(spec Spec, budget Rung, r *Rung, recipe research.Recipe) error {
 	switch {
 	case recipe.Context != 0 && budget.Model.Context%recipe.Context != 0:
 		return fmt.Errorf("context: %d does not divide the programme's %d", recipe.Context, budget.Model.Context)
+	case len(r.Training.Mix) > 0:
+		return fmt.Errorf("mix: the packed corpus keeps no paths to weigh documents by yet")
 	case !recipe.Shard.IsZero():
 		return fmt.Errorf("shard: contributed text is not taken yet")
 	case !recipe.Evaluation.IsZero():
