@@ -34,7 +34,7 @@ var layers = [][]string{
 	{ // means
 		"blob", "engine", "attest", "corpus", "tokenizer", "modelfile", "ledger",
 		"program/programfile", "inference/openai", "sealing/container", "sealing/keyshare",
-		"training/delta", "training/assign", "training/outer", "training/growth", "research/trial", "planner",
+		"training/delta", "training/assign", "training/outer", "training/growth", "research/trial", "planner", "programs",
 	},
 	{"role"},
 	{"node"},

@@ -11,25 +11,25 @@ import (
 func Write(w io.Writer, l Ladder) {
 	a := l.Assumptions
 	g := gpus[int(a.of("gpu"))]
-	fmt.Fprintf(w, "%s on %s at %.0f %% of peak, %s an hour\n\n", l.Programme, g.title, a.of("mfu")*100, dollarText(a.of("gpu-price-"+g.name)))
+	fmt.Fprintf(w, "%s on %s at %.0f %% of peak, %s an hour\n\n", l.Programme, g.title, a.of("mfu")*100, DollarText(a.of("gpu-price-"+g.name)))
 	table(w, "rung\tparameters\ttokens\tFLOP\tsites x GPUs\tbusy\tdays\tGPU-hours\tdollars\traise\tas MoE", l.Rungs, func(r Rung) []string {
 		return []string{
-			countText(float64(r.Parameters)), countText(float64(r.Tokens)), fmt.Sprintf("%.1e", r.FLOPs), fmt.Sprintf("%d x %d", r.Contributors, r.SiteGPUs),
-			percent(r.Utilisation), dayText(r.Days), countText(r.GPUHours), dollarText(r.Dollars), dollarText(r.RaiseDollars), dollarText(r.MoE.Dollars),
+			CountText(float64(r.Parameters)), CountText(float64(r.Tokens)), fmt.Sprintf("%.1e", r.FLOPs), fmt.Sprintf("%d x %d", r.Contributors, r.SiteGPUs),
+			Percent(r.Utilisation), DayText(r.Days), CountText(r.GPUHours), DollarText(r.Dollars), DollarText(r.RaiseDollars), DollarText(r.MoE.Dollars),
 		}
 	})
 	fmt.Fprintf(w, "\ntotal %s of %s announced, %s raised at most; %s GPU-hours; %s as mixtures of experts\n",
-		dollarText(l.TotalDollars), dollarText(l.AnnouncedDollars), dollarText(l.RaiseDollars), countText(l.GPUHours), dollarText(l.MoEDollars))
+		DollarText(l.TotalDollars), DollarText(l.AnnouncedDollars), DollarText(l.RaiseDollars), CountText(l.GPUHours), DollarText(l.MoEDollars))
 	fmt.Fprint(w, "\nA site, each round, and the share of time it computes at a link both ways\n\n")
 	table(w, "rung\tmemory\tup=down\tat 1 Gbit/s\t100M\t1G\t10G\t95 % from\tcheckpoint\tarchive", l.Rungs, func(r Rung) []string {
 		need := "-"
 		if r.LinkFor > 0 {
-			need = linkText(r.LinkFor)
+			need = LinkText(r.LinkFor)
 		}
 		return []string{
-			bytesText(r.SiteMemory), bytesText(r.Upload), minuteText(r.Links[1].UploadMinutes),
-			percent(r.Links[0].Utilisation), percent(r.Links[1].Utilisation), percent(r.Links[2].Utilisation), need,
-			bytesText(r.Checkpoint), bytesText(r.Archive),
+			BytesText(r.SiteMemory), BytesText(r.Upload), MinuteText(r.Links[1].UploadMinutes),
+			Percent(r.Links[0].Utilisation), Percent(r.Links[1].Utilisation), Percent(r.Links[2].Utilisation), need,
+			BytesText(r.Checkpoint), BytesText(r.Archive),
 		}
 	})
 	fmt.Fprintln(w)
@@ -85,7 +85,8 @@ func WriteAssumptions(w io.Writer, all Assumptions) {
 	}
 }
 
-func countText(n float64) string {
+// CountText and its like are how plans write figures: three of them, with a unit.
+func CountText(n float64) string {
 	for _, u := range []struct {
 		unit string
 		size float64
@@ -108,14 +109,16 @@ func three(n float64) string {
 	return fmt.Sprintf("%.2f", n)
 }
 
-func dollarText(n float64) string {
+// DollarText writes money.
+func DollarText(n float64) string {
 	if n < 1000 {
 		return fmt.Sprintf("$%.2f", n)
 	}
-	return "$" + countText(n)
+	return "$" + CountText(n)
 }
 
-func bytesText(n uint64) string {
+// BytesText writes sizes in decimal units.
+func BytesText(n uint64) string {
 	for _, u := range []struct {
 		unit string
 		size float64
@@ -127,9 +130,11 @@ func bytesText(n uint64) string {
 	return fmt.Sprintf("%d B", n)
 }
 
-func percent(share float64) string { return fmt.Sprintf("%.0f %%", share*100) }
+// Percent writes a share.
+func Percent(share float64) string { return fmt.Sprintf("%.0f %%", share*100) }
 
-func dayText(days float64) string {
+// DayText writes a number of days, or of years.
+func DayText(days float64) string {
 	switch {
 	case days >= 730:
 		return fmt.Sprintf("%.3g y", days/365.25)
@@ -139,9 +144,11 @@ func dayText(days float64) string {
 	return fmt.Sprintf("%.1f", days)
 }
 
-func minuteText(minutes float64) string { return timeText(minutes * 60) }
+// MinuteText writes a time given in minutes.
+func MinuteText(minutes float64) string { return TimeText(minutes * 60) }
 
-func timeText(seconds float64) string {
+// TimeText writes a time given in seconds.
+func TimeText(seconds float64) string {
 	switch {
 	case seconds < 90:
 		return three(seconds) + " s"
@@ -150,10 +157,11 @@ func timeText(seconds float64) string {
 	case seconds < 48*3600:
 		return three(seconds/3600) + " h"
 	}
-	return dayText(seconds/86400) + " days"
+	return DayText(seconds/86400) + " days"
 }
 
-func linkText(mbps float64) string {
+// LinkText writes a bandwidth given in Mbit/s.
+func LinkText(mbps float64) string {
 	if mbps >= 1000 {
 		return three(mbps/1000) + " Gbit/s"
 	}
