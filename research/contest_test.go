@@ -22,6 +22,7 @@ type contest struct {
 	wiggle  uint64                    // documents differ by up to this
 	liars   map[crescendo.Account]bool
 	absent  map[crescendo.Account]bool
+	said    map[duty]research.MsgRevealTrial // what runners have committed to
 	verdict *research.Verdict
 }
 
@@ -32,7 +33,7 @@ func newContest() *contest {
 	if err != nil {
 		panic(err)
 	}
-	return &contest{World: w, recipes: map[string]research.Recipe{}, loss: map[crescendo.Hash]uint64{}, liars: map[crescendo.Account]bool{},
+	return &contest{World: w, said: map[duty]research.MsgRevealTrial{}, recipes: map[string]research.Recipe{}, loss: map[crescendo.Hash]uint64{}, liars: map[crescendo.Account]bool{},
 		absent: map[crescendo.Account]bool{}, wiggle: 1000, terms: research.Terms{EntryBlocks: 4, RevealBlocks: 4, TrialBlocks: 20, Bond: 100, RunnerBond: 50,
 			Steps: 10, Growth: 2, Stages: 2, KeepBP: 5000, Seeds: 1, Documents: 16, Replicas: 2, MaxEntries: 8, KeepRecipes: 2, TrialsBP: 500, PrizeBP: 500}}
 }
@@ -149,7 +150,13 @@ func (c *contest) work(print func(string)) error {
 			if c.absent[d.runner] {
 				continue
 			}
-			m := c.result(d.runner, d)
+			m, said := c.said[d]
+			if commit == said {
+				continue
+			}
+			if commit {
+				m = c.result(d.runner, d)
+			}
 			out, err := c.Do(func(env crescendo.Env, s kv.Store) (crescendo.Outcome, error) {
 				if commit {
 					return research.CommitTrial(env, s, &research.MsgCommitTrial{Sender: d.runner, Rung: 1, Stage: d.stage, Recipe: d.recipe,
@@ -159,6 +166,9 @@ func (c *contest) work(print func(string)) error {
 			})
 			switch code := crescendo.CodeOf(err); {
 			case err == nil:
+				if commit {
+					c.said[d] = m
+				}
 				for _, e := range out.Events {
 					if e.Kind != "research.trial-committed" {
 						print(c.short(e.String()) + "\n")
