@@ -18,8 +18,9 @@ import (
 type Narrator struct {
 	Denom string // smallest unit, such as "udemo": shown in millions as "DEMO"
 
-	mu    sync.Mutex
-	names map[crescendo.Account]string // guarded by mu
+	mu      sync.Mutex
+	names   map[crescendo.Account]string // guarded by mu
+	recipes map[string]string            // names by hash, as they were shown; guarded by mu
 	// bytesPerToken of the held-out text, to show bits per byte; 0: unknown;
 	// guarded by mu.
 	bytesPerToken float64
@@ -27,7 +28,7 @@ type Narrator struct {
 
 // New returns a Narrator for one settlement denom.
 func New(denom string) *Narrator {
-	return &Narrator{Denom: denom, names: map[crescendo.Account]string{}}
+	return &Narrator{Denom: denom, names: map[crescendo.Account]string{}, recipes: map[string]string{}}
 }
 
 // Name gives an account a name.
@@ -72,6 +73,9 @@ func (n *Narrator) Line(e crescendo.Event) (line string, details bool) {
 	if e.Kind == "training.joined" {
 		n.learn(e)
 	}
+	if e.Kind == "research.revealed" {
+		n.learnRecipe(e)
+	}
 	text := placeholder.ReplaceAllStringFunc(f.text, func(p string) string {
 		return n.value(e, strings.Trim(p, "{}"))
 	})
@@ -88,6 +92,19 @@ func (n *Narrator) learn(e crescendo.Event) {
 	defer n.mu.Unlock()
 	if _, known := n.names[account]; !known && name != "" {
 		n.names[account] = name
+	}
+}
+
+// maxRecipes bounds the names of recipes that a narrator remembers.
+const maxRecipes = 4096
+
+// learnRecipe takes a recipe's name from its being shown.
+func (n *Narrator) learnRecipe(e crescendo.Event) {
+	name := printable(e.Get("name"))
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if name != "" && len(n.recipes) < maxRecipes {
+		n.recipes[e.Get("recipe")] = name
 	}
 }
 
@@ -128,6 +145,11 @@ func (n *Narrator) value(e crescendo.Event, key string) string {
 		return n.NameOf(crescendo.Account(v))
 	}
 	if h, err := crescendo.ParseHash(v); err == nil {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if name, known := n.recipes[v]; known {
+			return fmt.Sprintf("%s (%s)", h.Short(), name)
+		}
 		return h.Short()
 	}
 	return printable(v)
