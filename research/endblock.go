@@ -47,6 +47,7 @@ func EndBlock(env crescendo.Env, s kv.Store, t Terms, rung crescendo.RungID) (cr
 		}
 	}
 	if w.touched {
+		w.c.Burned += burnedIn(w.out)
 		err = Competitions.Set(s, w.c, uint32(rung))
 	}
 	return w.out, w.verdict, err

@@ -81,6 +81,7 @@ type Competition struct {
 	Winner    crescendo.Hash   `pb:"17"`
 	Kept      []crescendo.Hash `pb:"18"`
 	Window    uint32           `pb:"19"` // targets of a held-out document: the context of the programme
+	Burned    crescendo.Amount `pb:"20"` // bonds of copies, of silent entrants and of runners that others refute
 }
 
 // Runner is a member that runs trials.

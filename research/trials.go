@@ -124,6 +124,7 @@ func RevealTrial(env crescendo.Env, s kv.Store, t Terms, m *MsgRevealTrial) (cre
 	if err := Trials.Set(s, j.trial, uint32(p.rung), p.stage, p.recipe[:], p.seed); err != nil {
 		return out, err
 	}
+	j.c.Burned += burnedIn(j.out)
 	return j.out, Competitions.Set(s, j.c, uint32(p.rung))
 }
 

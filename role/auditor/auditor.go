@@ -72,7 +72,7 @@ func Run(ctx context.Context, c Config) (Report, error) {
 	if err := a.history(ctx); err != nil {
 		return Report{}, err
 	}
-	for _, step := range []func(context.Context) error{a.money, a.training, a.blobs, a.replay} {
+	for _, step := range []func(context.Context) error{a.money, a.competitions, a.training, a.blobs, a.replay} {
 		if err := errors.Join(step(ctx), a.reach.failed()); err != nil {
 			return Report{}, err
 		}

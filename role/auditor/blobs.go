@@ -23,7 +23,7 @@ func (a *audit) blobs(ctx context.Context) error {
 	for i := range a.exec.spec.Rungs {
 		id := uint32(i + 1)
 		adopted, err := research.Adoptions.Get(a.exec.store, id)
-		if err == nil {
+		if err == nil && a.exec.spec.Rungs[i].Competition.None() {
 			err = a.blob(ctx, adopted.Recipe, fmt.Sprintf("recipe of rung %d", id))
 		}
 		if err != nil && !errors.Is(err, kv.ErrNotFound) {
@@ -93,7 +93,7 @@ func (a *audit) roles() (map[crescendo.Hash]string, error) {
 	out := map[crescendo.Hash]string{}
 	for i := range a.exec.spec.Rungs {
 		id := crescendo.RungID(i + 1)
-		if adopted, err := research.Adoptions.Get(a.exec.store, uint32(id)); err == nil {
+		if adopted, err := research.Adoptions.Get(a.exec.store, uint32(id)); err == nil && a.exec.spec.Rungs[i].Competition.None() {
 			out[adopted.Recipe] = fmt.Sprintf("recipe of rung %d", id)
 		}
 		if seal, err := sealing.Seals.Get(a.exec.store, uint32(id)); err == nil {

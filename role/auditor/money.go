@@ -14,6 +14,7 @@ import (
 	"github.com/crescendo-network/crescendo/inference"
 	"github.com/crescendo-network/crescendo/internal/kv"
 	"github.com/crescendo-network/crescendo/program"
+	"github.com/crescendo-network/crescendo/research"
 	"github.com/crescendo-network/crescendo/revenue"
 	"github.com/crescendo-network/crescendo/training"
 )
@@ -395,6 +396,11 @@ func (x *execution) potsOf(id crescendo.RungID, want map[crescendo.Account]cresc
 	if err != nil {
 		return err
 	}
+	bonds, err := research.Held(x.store, id)
+	if err != nil {
+		return err
+	}
+	want[research.Pot(id)] = bonds
 	want[governance.Pot(id)] = deposits
 	want[crescendo.Pot("funding", id)] = raise.Raised - raise.Spent - raise.Refunded
 	want[crescendo.Pot("inference", id)] = usage.Escrowed

@@ -1,0 +1,133 @@
+package auditor
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/corpus"
+	"github.com/crescendo-network/crescendo/internal/digest"
+	"github.com/crescendo-network/crescendo/program"
+	"github.com/crescendo-network/crescendo/research"
+	"github.com/crescendo-network/crescendo/research/trial"
+)
+
+// tried is a trial with the result that the ledger holds.
+type tried struct {
+	trial.Name
+	weights crescendo.Hash
+	losses  []uint64
+}
+
+// competitions runs the trials of every rung's competition again, or a sample
+// of them. That the rankings and the adoption follow from the results has been
+// checked by executing the chain.
+func (a *audit) competitions(ctx context.Context) error {
+	for i := range a.exec.spec.Rungs {
+		id := crescendo.RungID(i + 1)
+		c, err := optional(research.Competitions.Get(a.exec.store, uint32(id)))
+		if err != nil {
+			return fmt.Errorf("read the competition of rung %d: %w", id, err)
+		}
+		trials, err := a.trials(id, c)
+		if err != nil {
+			return fmt.Errorf("read the trials of rung %d: %w", id, err)
+		}
+		if len(trials) == 0 {
+			continue
+		}
+		text, err := a.trialText(ctx, id)
+		if err != nil {
+			a.findings.settle(Recomputed, err, "corpus of the trials of rung %d", id)
+			continue
+		}
+		if err := a.tryAgain(ctx, id, c, text, trials); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trials lists the trials with a result that the audit runs: all, or a sample
+// in which the adopted recipe and the baseline's last trials always are.
+func (a *audit) trials(id crescendo.RungID, c research.Competition) ([]tried, error) {
+	all, err := list(research.Trials, a.exec.store, uint32(id))
+	if err != nil {
+		return nil, err
+	}
+	baseline := research.Baseline(a.exec.spec.Organiser).ID()
+	var out []tried
+	for _, e := range all {
+		t := tried{trial.Name{Stage: binary.BigEndian.Uint32(e.Rest), Recipe: crescendo.Hash(e.Rest[4:36]), Seed: binary.BigEndian.Uint32(e.Rest[36:])},
+			e.Value.Weights, e.Value.Losses}
+		decisive := t.Stage == c.Stage && (t.Recipe == c.Winner || t.Recipe == baseline)
+		h := digest.Sum("crescendo/audit/trial/v1", a.chain.hash, e.Rest)
+		if e.Value.Agreed && (decisive || a.Sample >= 1000 || binary.BigEndian.Uint64(h[:8])%1000 < uint64(a.Sample)) {
+			out = append(out, t)
+		}
+	}
+	return out, nil
+}
+
+func (a *audit) trialText(ctx context.Context, id crescendo.RungID) (trial.Text, error) {
+	named, err := research.Texts.Get(a.exec.store, uint32(id))
+	if err != nil {
+		return nil, err
+	}
+	reader, err := corpus.Open(ctx, a.Blobs, named.Corpus)
+	if err != nil {
+		return nil, err
+	}
+	if root := reader.Manifest().Root; root != named.Root {
+		return nil, fmt.Errorf("the manifest has root %s, the ledger %s", root, named.Root)
+	}
+	return trial.OfCorpus(reader), nil
+}
+
+func (a *audit) tryAgain(ctx context.Context, id crescendo.RungID, c research.Competition, text trial.Text, trials []tried) error {
+	results := make([]error, len(trials))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(a.Threads)
+	for i, t := range trials {
+		g.Go(func() error {
+			results[i] = a.try(ctx, a.exec.spec, id, c, text, t)
+			return ctx.Err()
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for i, t := range trials {
+		a.findings.settle(Recomputed, results[i], "trial of rung %d, %s", id, t.Name)
+	}
+	a.Progress("trials", len(trials), len(trials))
+	return a.reach.failed()
+}
+
+// try runs one trial and compares bits.
+func (a *audit) try(ctx context.Context, spec program.Spec, id crescendo.RungID, c research.Competition, text trial.Text, t tried) error {
+	recipe, err := research.Contents.Get(a.exec.store, t.Recipe[:])
+	if err != nil {
+		return err
+	}
+	task, err := trial.TaskOf(a.genesis.ChainID, spec, id, recipe, t.Name, c.Draw)
+	if err != nil {
+		return err
+	}
+	result, err := trial.Run(ctx, a.Engine, text, task, nil)
+	if err != nil {
+		return err
+	}
+	if result.Weights != t.weights {
+		err = fmt.Errorf("it trains to weights %s, the ledger says %s", result.Weights, t.weights)
+	}
+	if !slices.Equal(result.Losses, t.losses) {
+		err = errors.Join(err, fmt.Errorf("its losses are %v, the ledger says %v", result.Losses, t.losses))
+	}
+	return err
+}
