@@ -211,13 +211,17 @@ func TestDemoWalletIsForThisMachineOnly(t *testing.T) {
 		"this machine, 6": {"", "[::1]:1", nil, true},
 		"the network":     {"", "192.0.2.7:1", nil, false},
 		"through a proxy": {"", "127.0.0.1:1", map[string]string{"X-Forwarded-For": "192.0.2.7"}, false},
+		"another name":    {"", "127.0.0.1:1", map[string]string{"Host": "hub.example"}, false},
 		"another chain":   {"crescendo-1", "127.0.0.1:1", nil, false},
 		"almost a dev":    {"crescendo-developers-1", "127.0.0.1:1", nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := openChain(t, c.chain).browser()
+			b := openChain(t, c.chain, func(c *desk.Config) { c.Hosts = append(c.Hosts, "hub.example") }).browser()
 			b.from = c.from
 			for k, v := range c.with {
+				if k == "Host" {
+					b.host = v
+				}
 				b.headers[k] = v
 			}
 			page := b.get("/login")

@@ -186,13 +186,27 @@ func Client(r *http.Request) string {
 	return ip.String()
 }
 
-// Loopback reports whether the request comes from this machine, not through
-// anything that says it forwards for others.
+// Loopback reports whether the request comes from this machine and asks for
+// this machine, not through anything that forwards for others.
 func Loopback(r *http.Request) bool {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil || r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "" {
 		return false
 	}
 	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback() && loopbackName(r.Host)
+}
+
+// loopbackName reports whether a Host header names the machine itself: a web
+// server that forwards for others passes its own name on.
+func loopbackName(host string) bool {
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		name = host
+	}
+	if strings.EqualFold(name, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(strings.Trim(name, "[]"))
 	return err == nil && ip.Unmap().IsLoopback()
 }
