@@ -30,7 +30,7 @@ func (h *Hub) health() Health {
 	out := Health{Status: "ok", Viewers: h.live.Viewers()}
 	h.c.Model.Read(func(n record.Now) error {
 		out.ChainID, out.Height, out.Newest = n.ChainID, n.Height, n.Target
-		age := age(n.Time)
+		age := h.c.Now().Sub(time.UnixMilli(n.Time)).Round(time.Second)
 		switch {
 		case len(n.Wrong) > 0:
 			out.Status, out.Problem = "wrong", "the chain's record is not what its rules give: "+n.Wrong[0]

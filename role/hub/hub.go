@@ -59,6 +59,7 @@ type Config struct {
 	Say     Narrator
 	Names   map[crescendo.Account]string // of demo actors; may be nil
 	Archive string                       // that others may mirror from
+	Now     func() time.Time             // nil: the clock
 	Log     *slog.Logger
 }
 
@@ -76,6 +77,9 @@ type Hub struct {
 
 // New makes a hub; Plug adds sections to it before it serves.
 func New(c Config) *Hub {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	h := &Hub{c: c, texts: newTexts(), samples: newSamples(c.Blobs, c.Engine), nudged: make(chan struct{}, 1)}
 	h.live = live.New(h.fragments)
 	return h

@@ -65,6 +65,9 @@ func (f *facts) model(r *rungFacts) (ModelCard, page.Document, error) {
 	return c, f.modelDocument(r, c), nil
 }
 
+// keptEvery is how often a checkpoint is kept for good.
+const keptEvery = 10
+
 // sampled are the rounds whose checkpoints are decoded, besides the last.
 var sampled = []crescendo.Round{0, 5}
 
@@ -90,6 +93,13 @@ func (f *facts) samples(r *rungFacts) ([]Sample, error) {
 			continue
 		}
 		s := f.hub.samples.of(order{r.id, r.plan, r.run.Corpus, checkpoint})
+		if s.Note == goneNote && n < keptEvery && r.closed() > keptEvery {
+			x, err := optional(training.Rounds.Get(f.State, uint32(r.id), uint32(keptEvery)))
+			if err != nil {
+				return nil, err
+			}
+			n, s = keptEvery, f.hub.samples.of(order{r.id, r.plan, r.run.Corpus, x.Checkpoint})
+		}
 		s.Round = n
 		out = append(out, s)
 	}

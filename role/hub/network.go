@@ -3,7 +3,6 @@ package hub
 import (
 	"fmt"
 	"runtime/debug"
-	"time"
 
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/evaluation"
@@ -247,9 +246,4 @@ func nodeTable(id, caption string, nodes []NodeLine, now int64) page.Table {
 		t.Rows = append(t.Rows, []page.Cell{page.Of(n.Person), stateCell(n), page.Text(latency), page.Text(seen)})
 	}
 	return t
-}
-
-// age is how old the newest block is.
-func age(milliseconds int64) time.Duration {
-	return time.Since(time.UnixMilli(milliseconds)).Round(time.Second)
 }

@@ -18,7 +18,7 @@ func (h *Hub) routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /{$}", h.page("Programme", h.showFront))
 	mux.HandleFunc("GET /rung/{rung}", h.page("Rung", h.showRung))
 	mux.HandleFunc("GET /rung/{rung}/round/{round}", h.page("Round", h.showRound))
-	mux.HandleFunc("GET /contributor/{account}", h.page("Contributor", h.showContributor))
+	mux.HandleFunc("GET /contributor/{account...}", h.page("Contributor", h.showContributor))
 	mux.HandleFunc("GET /model/{rung}", h.page("Model card", h.showModel))
 	mux.HandleFunc("GET /statement/{account}", h.page("Statement", h.showStatement))
 	mux.HandleFunc("GET /treasury", h.article("Treasury", "treasury"))

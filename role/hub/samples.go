@@ -51,6 +51,9 @@ type samples struct {
 
 const maxSamples = 1024
 
+// goneNote is said of a checkpoint that retention has taken.
+const goneNote = "the archive no longer has this checkpoint: it keeps the first, the last and every tenth"
+
 func newSamples(blobs blob.Store, e engine.Engine) *samples {
 	return &samples{blobs: blobs, engine: e, known: map[crescendo.Hash]Sample{}, asked: make(chan order, 16)}
 }
@@ -88,7 +91,7 @@ func (s *samples) run(ctx context.Context, made func()) {
 			x.Prompt, x.Text, err = s.decode(ctx, o)
 			switch {
 			case errors.Is(err, blob.ErrNotFound):
-				x.Note = "the archive no longer has this checkpoint: it keeps the first, the last and every tenth"
+				x.Note = goneNote
 			case err != nil:
 				x.Note = "it could not be decoded: " + err.Error()
 			}

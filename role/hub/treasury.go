@@ -178,7 +178,7 @@ func (h *Hub) statement(ctx context.Context, who crescendo.Account) (Statement, 
 	if err != nil {
 		return out, err
 	}
-	if out.Payments, err = h.c.Model.Payments(ctx, who, 0, maxStatement); err == nil && len(out.Rungs) == 0 && len(out.Payments) == 0 {
+	if out.Payments, err = h.c.Model.Payments(ctx, who, 0, maxStatement); err == nil && len(out.Rungs) == 0 && len(out.Payments) == 0 && out.Balance == 0 {
 		return out, crescendo.Errorf(crescendo.CodeNotFound, "nothing on the chain concerns %.100q", who).
 			WithHint("give an account, cresc1..., as it stands in `crescendo wallet show`")
 	}

@@ -129,8 +129,10 @@ func revenueTable(y Contributor, r auditor.WhyRung) Table {
 }
 
 func paymentTable(y Contributor) Table {
-	t := Table{ID: "every-payment", Caption: "Payments", Head: Columns("Recorded", "From or to", "What for", "Amount, "+y.Unit+"#"), Empty: "It has neither paid nor been paid.",
-		CSV: "/statement/" + string(y.Why.Account) + "/payments.csv"}
+	t := Table{ID: "every-payment", Caption: "Payments", Head: Columns("Recorded", "From or to", "What for", "Amount, "+y.Unit+"#"), Empty: "It has neither paid nor been paid."}
+	if !y.Why.Account.IsPot() {
+		t.CSV = "/statement/" + string(y.Why.Account) + "/payments.csv"
+	}
 	for _, p := range y.Why.Payments {
 		sign, other := "+", p.From
 		if p.From == y.Why.Account {

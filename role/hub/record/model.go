@@ -244,7 +244,7 @@ func (m *Model) replay(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read recorded blocks: %w", err)
 	}
-	rows, err := m.db.QueryContext(ctx, "select raw from block order by height")
+	rows, err := m.db.QueryContext(ctx, "select raw from block where height > ? order by height", int64(m.height()))
 	if err != nil {
 		return fmt.Errorf("read recorded blocks: %w", err)
 	}
