@@ -16,9 +16,11 @@ import (
 	"github.com/crescendo-network/crescendo/blob"
 	"github.com/crescendo-network/crescendo/node/home"
 	"github.com/crescendo-network/crescendo/node/narrate"
+	"github.com/crescendo-network/crescendo/program"
 	"github.com/crescendo-network/crescendo/role/archive"
 	"github.com/crescendo-network/crescendo/role/auditor"
 	"github.com/crescendo-network/crescendo/role/hub"
+	"github.com/crescendo-network/crescendo/role/hub/plan"
 	"github.com/crescendo-network/crescendo/role/hub/record"
 )
 
@@ -55,6 +57,15 @@ func Hub(ctx context.Context, c HubConfig) error {
 		Model: model, Blobs: audit.Blobs, Engine: audit.Engine, Say: sayer(model, c.Demo), Names: c.Demo, Archive: c.Archive, Log: c.Log,
 	})
 	blocks := &source{audit: audit}
+	planned, err := plan.New(site, func() (program.Spec, error) {
+		var spec program.Spec
+		err := model.Read(func(n record.Now) error { spec = n.Spec; return nil })
+		return spec, err
+	})
+	if err != nil {
+		return err
+	}
+	site.Plug(planned)
 	actions, err := plugDesk(ctx, c, h, site, past{model, blocks})
 	if err != nil {
 		return err

@@ -58,7 +58,7 @@ var general = Assumptions{
 	{Name: "site-link", Default: 10000, Min: 1, Max: 1e6, Unit: "Mbit/s", Meaning: "link, each way, of a larger site", Source: "assumed; 25 to 45 Gbit/s were measured between continents and within Europe (arXiv 2505.14065)"},
 	{Name: "evaluator-link", Default: 25000, Min: 1, Max: 1e6, Unit: "Mbit/s", Meaning: "link down of an evaluator, which fetches every payload of a round", Source: "arXiv 2505.14065"},
 	{Name: "evaluator-size", Default: 8, Min: 1, Max: 1024, Whole: true, Unit: "sites", Meaning: "an evaluator's machines, in sites of a trainer; it judges all payloads of a round while trainers wait", Source: "assumed; judging splits by payload"},
-	{Name: "latency", Default: 80, Min: 0, Max: 10000, Unit: "ms", Meaning: "from one site to another", Source: "assumed: between continents"},
+	{Name: "latency", Default: 80, Min: 0, Max: 10000, Unit: "ms", Meaning: "latency from one site to another", Source: "assumed: between continents"},
 	{Name: "block", Default: 1, Min: 0.01, Max: 600, Unit: "s", Meaning: "time of a block", Source: "assumed; the announced deadlines count on it"},
 	{Name: "round-blocks", Default: 5, Min: 0, Max: 10000, Whole: true, Meaning: "blocks between the last payload and the update: commit, reveal, draw, vote, open; phases end once all have acted",
 		Source: "training's rules"},

@@ -50,7 +50,7 @@ func New(site Site, own func() (program.Spec, error)) (*Section, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Section{site: site, own: own, others: []Programme{{"announced", "the ladder announced in 2024", spec}}}, nil
+	return &Section{site: site, own: own, others: []Programme{{"announced", "announced in 2024", spec}}}, nil
 }
 
 // Routes implements the hub's Section.
