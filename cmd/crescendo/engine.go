@@ -11,7 +11,7 @@ import (
 )
 
 func (c *cli) engine() *cobra.Command {
-	return stage("engine", "Measure the engine on this machine, and replay its steps", c.engineBench())
+	return stage("engine", "Measure the engine on this machine, and replay its steps", c.engineBench(), c.engineReplay())
 }
 
 func (c *cli) engineBench() *cobra.Command {
