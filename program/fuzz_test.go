@@ -29,6 +29,7 @@ func scenes(t testing.TB) []scene {
 	}
 	defer func() { watch = nil }()
 	playLife(t)
+	playContest(t)
 	return out
 }
 

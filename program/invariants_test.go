@@ -51,6 +51,9 @@ func TestInvariants(t *testing.T) {
 
 func drawSpec(t *rapid.T) program.Spec {
 	spec := testSpec()
+	if rapid.IntRange(0, 2).Draw(t, "contested") == 0 {
+		spec = contested()
+	}
 	for i := range spec.Rungs {
 		r := &spec.Rungs[i].Training
 		r.Rounds = rapid.Uint32Range(1, 3).Draw(t, "rounds")
@@ -145,8 +148,14 @@ func (f *fate) act() {
 	case program.StageAnnounced:
 		f.try(&program.MsgOpenRaise{Sender: organiser, Rung: rung})
 	case program.StageRaising:
+		if f.undecided(rung) {
+			f.hold(rung)
+		}
 		f.fund(rung)
 	case program.StageCompeting:
+		if f.undecided(rung) {
+			f.hold(rung)
+		}
 		f.compete(rung)
 	case program.StageTraining:
 		f.train(rung)

@@ -121,6 +121,12 @@ func (p *player) start(rung crescendo.RungID, trainers ...crescendo.Account) {
 	recipe := name("recipe", rung)
 	p.must(&research.MsgRegister{Sender: "rita", Rung: rung, Recipe: recipe},
 		&research.MsgAdopt{Sender: organiser, Rung: rung, Recipe: recipe})
+	p.startContested(rung, trainers...)
+}
+
+// startContested starts a rung whose recipe is adopted already.
+func (p *player) startContested(rung crescendo.RungID, trainers ...crescendo.Account) {
+	p.t.Helper()
 	for _, a := range trainers {
 		p.must(&training.MsgJoin{Sender: a, Rung: rung, Name: string(a)})
 	}
@@ -291,6 +297,11 @@ func (w *world) books() error {
 		}
 		if raise, err := funding.Raises.Get(w.Store, uint32(rung)); err == nil {
 			want[crescendo.Pot("funding", rung)] = raise.Held()
+		}
+		bonds, _ := research.Held(w.Store, rung)
+		want[research.Pot(rung)] = bonds
+		if c, err := research.Competitions.Get(w.Store, uint32(rung)); err == nil {
+			burned += c.Burned
 		}
 		deposits, _ := governance.Held(w.Store, rung)
 		want[governance.Pot(rung)] = deposits

@@ -59,6 +59,9 @@ func (s *stageplay) command(d *datadriven.TestData) string {
 	if d.Cmd == "show" {
 		return s.show(d)
 	}
+	if said, ok := s.competed(d); ok {
+		return said
+	}
 	var out strings.Builder
 	for _, who := range s.by(d) {
 		m := s.message(d, who)
@@ -231,6 +234,9 @@ func (s *stageplay) sealed(d *datadriven.TestData, who crescendo.Account, rung c
 // spec is the test programme with the arguments' changes to rung 1.
 func (s *stageplay) spec(d *datadriven.TestData) program.Spec {
 	spec := testSpec()
+	if d.HasArg("contested") {
+		spec = contested()
+	}
 	r := &spec.Rungs[0]
 	fields := map[string]*uint32{"rounds": &r.Training.Rounds, "min-trainers": &r.Training.MinTrainers, "seats": &r.Training.Seats, "keep": &r.Training.Keep,
 		"probation": &r.Training.Probation, "audit-per-mille": &r.Training.AuditPerMille, "min-evaluators": &spec.Evaluation.MinEvaluators}
@@ -238,6 +244,7 @@ func (s *stageplay) spec(d *datadriven.TestData) program.Spec {
 		switch f, ok := fields[a.Key]; {
 		case ok:
 			*f = uint32(number(d, a.Key, 0))
+		case a.Key == "contested":
 		case a.Key == "policy":
 			r.Sealing.Policy = a.Vals[0]
 		case a.Key == "open-blocks":

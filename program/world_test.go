@@ -97,7 +97,7 @@ func name(parts ...any) crescendo.Hash { return digest.Sum("test/name", fmt.Appe
 // commit prepares a trainer's reveal of the open round and commits to it.
 func (w *world) commit(rung crescendo.RungID, who crescendo.Account) *training.MsgCommit {
 	run := w.run(rung)
-	spec, _ := program.Specs.Get(w.Store)
+	spec, _ := program.Planned(w.Store, rung)
 	var state crescendo.Hash
 	if m, err := training.Members.Get(w.Store, uint32(rung), string(who)); err == nil {
 		state = m.State
