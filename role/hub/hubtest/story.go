@@ -12,7 +12,6 @@ import (
 	"github.com/crescendo-network/crescendo/inference"
 	"github.com/crescendo-network/crescendo/internal/digest"
 	"github.com/crescendo-network/crescendo/internal/kv"
-	"github.com/crescendo-network/crescendo/ledger/memory"
 	"github.com/crescendo-network/crescendo/program"
 	"github.com/crescendo-network/crescendo/research"
 	"github.com/crescendo-network/crescendo/revenue"
@@ -24,7 +23,7 @@ import (
 // their names.
 type Story struct {
 	*Chain
-	people  map[crescendo.Account]*memory.Signer
+	people  map[crescendo.Account]*Signer
 	reveals map[crescendo.Account]training.MsgReveal
 	vault   ed25519.PrivateKey
 }
@@ -41,7 +40,7 @@ var (
 )
 
 // Account is somebody's account.
-func Account(name string) crescendo.Account { return memory.NewSigner(name).Account() }
+func Account(name string) crescendo.Account { return NewSigner(name).Account() }
 
 // Spec is a programme of two small rungs.
 func Spec() program.Spec {
@@ -75,11 +74,11 @@ func Rules() program.Rules {
 
 // NewStory begins a story: a genesis, and no block yet.
 func NewStory() (*Story, error) {
-	s := &Story{people: map[crescendo.Account]*memory.Signer{}, reveals: map[crescendo.Account]training.MsgReveal{}, vault: ed25519.NewKeyFromSeed(slices.Repeat([]byte{7}, 32))}
+	s := &Story{people: map[crescendo.Account]*Signer{}, reveals: map[crescendo.Account]training.MsgReveal{}, vault: ed25519.NewKeyFromSeed(slices.Repeat([]byte{7}, 32))}
 	var accounts []crescendo.Account
 	for _, group := range [][]string{Funders, Trainers, Evaluators, others} {
 		for _, name := range group {
-			signer := memory.NewSigner(name)
+			signer := NewSigner(name)
 			s.people[signer.Account()] = signer
 			accounts = append(accounts, signer.Account())
 		}

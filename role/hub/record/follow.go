@@ -111,3 +111,9 @@ func (m *Model) take(ctx context.Context, head crescendo.Height, raws [][]byte) 
 	}
 	return bad
 }
+
+// Take executes and records blocks that somebody has at hand; they must be the
+// next ones of the chain.
+func (m *Model) Take(ctx context.Context, raws [][]byte) error {
+	return m.take(ctx, m.height()+crescendo.Height(len(raws)), raws)
+}

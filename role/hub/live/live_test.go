@@ -1,0 +1,210 @@
+package live
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// source is a page whose fragments a test changes.
+type source struct {
+	a, b     atomic.Int64
+	rendered atomic.Int64
+}
+
+func (s *source) render(_ context.Context, topic string) ([]Fragment, error) {
+	if topic != "page" {
+		return nil, errors.New("no such page")
+	}
+	s.rendered.Add(1)
+	return []Fragment{{"a", fmt.Appendf(nil, "<p>\n%d</p>", s.a.Load())}, {"b", fmt.Appendf(nil, "%d", s.b.Load())}}, nil
+}
+
+// viewer reads events of a topic one by one.
+type viewer struct {
+	t *testing.T
+	r *bufio.Reader
+}
+
+func watch(t *testing.T, s *Server) (viewer, context.CancelFunc) {
+	t.Helper()
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.ServeTopic(w, r, "page") }))
+	t.Cleanup(site.Close)
+	ctx, leave := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(leave)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, site.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := site.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { resp.Body.Close() })
+	return viewer{t, bufio.NewReader(resp.Body)}, leave
+}
+
+// next reads one event.
+func (v viewer) next() string {
+	v.t.Helper()
+	var event string
+	for {
+		line, err := v.r.ReadString('\n')
+		if err != nil {
+			v.t.Fatalf("read events: %v after %q", err, event)
+		}
+		if line == "\n" {
+			return event
+		}
+		event += line
+	}
+}
+
+func (v viewer) want(events ...string) {
+	v.t.Helper()
+	for _, want := range events {
+		if got := v.next(); got != want {
+			v.t.Fatalf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// A viewer gets everything at first and then what has changed.
+func TestSnapshotThenChanges(t *testing.T) {
+	var page source
+	s := New(page.render)
+	v, _ := watch(t, s)
+	v.want("event: a\ndata: <p>\ndata: 0</p>\n", "event: b\ndata: 0\n")
+	page.b.Store(1)
+	refresh(t, s)
+	v.want("event: b\ndata: 1\n")
+	refresh(t, s) // nothing has changed: nothing is sent
+	page.a.Store(2)
+	refresh(t, s)
+	v.want("event: a\ndata: <p>\ndata: 2</p>\n")
+}
+
+func refresh(t *testing.T, s *Server) {
+	t.Helper()
+	if err := s.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// However many watch, a page is rendered once for each change; and when nobody
+// does, not at all.
+func TestRenderedOnce(t *testing.T) {
+	var page source
+	s := New(page.render)
+	var viewers []viewer
+	var leave []context.CancelFunc
+	for range 20 {
+		v, l := watch(t, s)
+		v.next()
+		v.next()
+		viewers, leave = append(viewers, v), append(leave, l)
+	}
+	before := page.rendered.Load()
+	page.b.Store(1)
+	refresh(t, s)
+	for _, v := range viewers {
+		v.want("event: b\ndata: 1\n")
+	}
+	if n := page.rendered.Load() - before; n != 1 {
+		t.Errorf("rendered %d times for one change and 20 viewers", n)
+	}
+	for _, l := range leave {
+		l()
+	}
+	for s.Viewers() > 0 {
+		time.Sleep(time.Millisecond)
+	}
+	before = page.rendered.Load()
+	refresh(t, s)
+	if n := page.rendered.Load() - before; n != 0 {
+		t.Errorf("rendered %d times for nobody", n)
+	}
+}
+
+// A viewer that was away gets the newest fragments and no backlog: what a
+// topic keeps does not grow with changes.
+func TestNoBacklog(t *testing.T) {
+	tp := &topic{changed: make(chan struct{})}
+	tp.update([]Fragment{{"a", []byte("0")}, {"b", []byte("0")}})
+	_, seen, _ := tp.since(0)
+	for i := range 1000 {
+		tp.update([]Fragment{{"a", fmt.Append(nil, i+1)}, {"b", []byte("0")}})
+	}
+	data, version, _ := tp.since(seen)
+	if got, want := string(data), "event: a\ndata: 1000\n\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if data, _, _ := tp.since(version); len(data) != 0 {
+		t.Errorf("sent again: %q", data)
+	}
+}
+
+// stuck is a viewer that takes nothing.
+type stuck struct{ http.ResponseWriter }
+
+func (stuck) Write([]byte) (int, error) { return 0, errors.New("the viewer takes nothing") }
+
+// A viewer that cannot be written to is dropped.
+func TestStuckViewerIsDropped(t *testing.T) {
+	var page source
+	s := New(page.render)
+	s.ServeTopic(stuck{httptest.NewRecorder()}, httptest.NewRequest(http.MethodGet, "/", nil), "page")
+	if n := s.Viewers(); n != 0 {
+		t.Errorf("%d viewers are left", n)
+	}
+}
+
+// Bounds hold, and are told.
+func TestBounds(t *testing.T) {
+	var page source
+	s := New(page.render)
+	s.viewers.Store(MaxViewers)
+	w := httptest.NewRecorder()
+	s.ServeTopic(w, httptest.NewRequest(http.MethodGet, "/", nil), "page")
+	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "too many viewers") {
+		t.Errorf("viewer %d: %d %s", MaxViewers+1, w.Code, w.Body)
+	}
+	if s.Viewers() != MaxViewers {
+		t.Errorf("%d viewers are counted", s.Viewers())
+	}
+	s.viewers.Store(0)
+	for i := range maxTopics {
+		s.topics[fmt.Sprint(i)] = &topic{watching: 1}
+	}
+	w = httptest.NewRecorder()
+	s.ServeTopic(w, httptest.NewRequest(http.MethodGet, "/", nil), "page")
+	if w.Code != http.StatusServiceUnavailable {
+		t.Errorf("topic %d: %d %s", maxTopics+1, w.Code, w.Body)
+	}
+	w = httptest.NewRecorder()
+	New(page.render).ServeTopic(w, httptest.NewRequest(http.MethodGet, "/", nil), "other")
+	if w.Code != http.StatusNotFound {
+		t.Errorf("a page that does not exist: %d", w.Code)
+	}
+}
+
+// One change for many viewers: the cost on top of writing to sockets.
+func BenchmarkChange(b *testing.B) {
+	tp := &topic{changed: make(chan struct{})}
+	html := bytes.Repeat([]byte("<p>some text</p>"), 400)
+	seen := make([]uint64, 1000)
+	for i := range b.N {
+		tp.update([]Fragment{{"a", fmt.Append(html, i)}})
+		for k := range seen {
+			_, seen[k], _ = tp.since(seen[k])
+		}
+	}
+}
