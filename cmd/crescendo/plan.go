@@ -20,6 +20,7 @@ func (c *cli) planProgramme() *cobra.Command {
 	var sets []string
 	var file string
 	var list, here bool
+	var methods int
 	cmd := &cobra.Command{
 		Use: "plan FILE", Short: "Reckon what a programme's rungs take: money, GPUs, links, days", Args: arguments("FILE"),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -33,6 +34,13 @@ func (c *cli) planProgramme() *cobra.Command {
 			assumed, err := assumptions(file, sets)
 			if err != nil {
 				return err
+			}
+			if methods != 0 {
+				compared, err := planner.Methods(spec, methods, assumed)
+				if err != nil {
+					return err
+				}
+				return c.print(map[string]any{"rung": methods, "methods": compared}, func(w writer) { planner.WriteMethods(w, methods, compared) })
 			}
 			ladder, err := planner.Plan(spec, assumed)
 			if err != nil {
@@ -51,6 +59,7 @@ func (c *cli) planProgramme() *cobra.Command {
 	f.StringArrayVar(&sets, "set", nil, "assume otherwise: name=value; may be repeated")
 	f.StringVar(&file, "assume", "", "read assumptions from a YAML `FILE` of name: value lines; --set comes on top")
 	f.BoolVar(&list, "assumptions", false, "list every assumption with its source and range")
+	f.IntVar(&methods, "methods", 0, "compare ways of training rung `N` together: what link each wants")
 	f.BoolVar(&here, "here", false, "estimate this machine instead: what it can train alone")
 	return cmd
 }

@@ -145,7 +145,7 @@ func TestRefused(t *testing.T) {
 // A value that a slider cannot keep gets a field of its own, so that sending
 // the form changes nothing nobody has touched.
 func TestControlsKeepValues(t *testing.T) {
-	for value, slides := range map[string]bool{"0.4": true, "0.41": true, "0.405": false, "0.9": false} {
+	for value, slides := range map[string]bool{"0.4": true, "0.41": true, "0.404": false, "0.405": false, "0.406": false, "0.9": false} {
 		assumed, err := planner.Parse(map[string]string{"mfu": value})
 		if err != nil {
 			t.Fatal(err)
