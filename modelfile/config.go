@@ -16,7 +16,13 @@ var ErrConfig = errors.New("config is not of a supported Llama model")
 
 const maxConfig = 1 << 20
 
-// config has the fields of Hugging Face's LlamaConfig that matter here. Pointers
+// The two families that are read and written.
+const (
+	llamaType = "llama"
+	qwenType  = "qwen2" // a Llama with biases on queries, keys and values
+)
+
+// config has the fields of Hugging Face's LlamaConfig and Qwen2Config that matter here. Pointers
 // tell absent fields, which have defaults, from zero.
 type config struct {
 	Architectures []string        `json:"architectures"`
@@ -32,7 +38,7 @@ type config struct {
 	Context       int             `json:"max_position_embeddings"`
 	NormEps       *decimal        `json:"rms_norm_eps,omitempty"`
 	RopeTheta     *decimal        `json:"rope_theta,omitempty"`
-	RopeScaling   json.RawMessage `json:"rope_scaling,omitempty"`
+	RopeScaling   *ropeScaling    `json:"rope_scaling,omitempty"`
 	RopeParams    *ropeParams     `json:"rope_parameters,omitempty"`
 	PartialRotary *decimal        `json:"partial_rotary_factor,omitempty"`
 	Tied          bool            `json:"tie_word_embeddings"`
@@ -40,6 +46,7 @@ type config struct {
 	AttentionBias bool            `json:"attention_bias"`
 	FeedBias      bool            `json:"mlp_bias"`
 	Window        json.RawMessage `json:"sliding_window,omitempty"`
+	UseWindow     *bool           `json:"use_sliding_window,omitempty"` // Qwen 2 only
 	Quantization  json.RawMessage `json:"quantization_config,omitempty"`
 
 	// Written always: Hugging Face's defaults are ids 1 and 2.
@@ -50,8 +57,8 @@ type config struct {
 
 // ropeParams is where newer versions of Hugging Face's library keep them.
 type ropeParams struct {
+	ropeScaling
 	Theta   *decimal `json:"rope_theta"`
-	Type    string   `json:"rope_type"`
 	Partial *decimal `json:"partial_rotary_factor,omitempty"`
 }
 
@@ -85,11 +92,15 @@ func encodeConfig(s engine.Shape, kind string, g Generation) ([]byte, error) {
 		return nil, fmt.Errorf("encode config: %w", err)
 	}
 	head, eps, theta := s.HeadDim(), decimal(s.NormEps), decimal(s.RopeTheta)
+	architecture, family, noWindow := "LlamaForCausalLM", llamaType, (*bool)(nil)
+	if s.QKVBias { // what Hugging Face calls Llama has biases on the output too
+		architecture, family, noWindow = "Qwen2ForCausalLM", qwenType, new(bool)
+	}
 	b, err := json.MarshalIndent(config{
-		Architectures: []string{"LlamaForCausalLM"}, ModelType: "llama", Type: torch,
+		Architectures: []string{architecture}, ModelType: family, Type: torch,
 		Vocab: s.Vocab, Dim: s.Dim, FFN: s.FFN, Layers: s.Layers, Heads: s.Heads, KVHeads: &s.KVHeads, HeadDim: &head,
 		Context: s.Context, NormEps: &eps, RopeTheta: &theta, Tied: s.Tied, Activation: "silu",
-		BOS: g.BOS, EOS: eos, Pad: g.Pad,
+		RopeScaling: scalingOf(s), UseWindow: noWindow, BOS: g.BOS, EOS: eos, Pad: g.Pad,
 	}, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("encode config: %w", err)
@@ -119,7 +130,7 @@ func decodeConfig(b []byte) (engine.Shape, error) {
 		return engine.Shape{}, fmt.Errorf("%w: %s", ErrConfig, reason)
 	}
 	s := engine.Shape{Vocab: c.Vocab, Dim: c.Dim, Layers: c.Layers, Heads: c.Heads, KVHeads: c.Heads, FFN: c.FFN,
-		Context: c.Context, Tied: c.Tied, RopeTheta: 10000, NormEps: 1e-6}
+		Context: c.Context, Tied: c.Tied, RopeTheta: 10000, NormEps: 1e-6, QKVBias: c.ModelType == qwenType, RopeScaling: c.scaling()}
 	if c.KVHeads != nil {
 		s.KVHeads = *c.KVHeads
 	}
@@ -144,17 +155,17 @@ func decodeConfig(b []byte) (engine.Shape, error) {
 // unsupported says what the engine cannot compute, empty if nothing.
 func (c config) unsupported() string {
 	switch {
-	case c.ModelType != "llama":
-		return fmt.Sprintf("model_type is %.60q, want llama", c.ModelType)
+	case c.ModelType != llamaType && c.ModelType != qwenType:
+		return fmt.Sprintf("model_type is %.60q, want llama or qwen2", c.ModelType)
 	case c.Activation != "" && c.Activation != "silu":
 		return fmt.Sprintf("hidden_act is %.60q, want silu", c.Activation)
 	case c.AttentionBias || c.FeedBias:
-		return "it has biases"
-	case given(c.RopeScaling), c.RopeParams != nil && c.RopeParams.Type != "" && c.RopeParams.Type != "default":
-		return "it scales the rotary embedding"
+		return "it has biases on more than queries, keys and values"
+	case !c.RopeScaling.known(), c.RopeParams != nil && !c.RopeParams.ropeScaling.known():
+		return "it scales the rotary embedding in a way other than linear or llama3"
 	case partial(c.PartialRotary), c.RopeParams != nil && partial(c.RopeParams.Partial):
 		return "it rotates only a part of each head"
-	case given(c.Window):
+	case given(c.Window) && (c.ModelType != qwenType || c.UseWindow == nil || *c.UseWindow):
 		return "its attention slides a window"
 	case given(c.Quantization):
 		return "its weights are quantised; take the folder they were made from"

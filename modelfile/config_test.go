@@ -35,8 +35,9 @@ func TestConfigRefuses(t *testing.T) {
 		"activation":    {`"silu"`, `"gelu"`, "gelu"},
 		"bias":          {`"attention_bias":false`, `"attention_bias":true`, "biases"},
 		"bias of feed":  {`"mlp_bias":false`, `"mlp_bias":true`, "biases"},
-		"scaling":       {`"rope_scaling":null`, `"rope_scaling":{"type":"linear"}`, "rotary"},
-		"new scaling":   {`"rope_scaling":null`, `"rope_parameters":{"rope_type":"llama3","rope_theta":1e4}`, "rotary"},
+		"scaling":       {`"rope_scaling":null`, `"rope_scaling":{"type":"yarn","factor":4}`, "rotary"},
+		"new scaling":   {`"rope_scaling":null`, `"rope_parameters":{"rope_type":"longrope","rope_theta":1e4}`, "rotary"},
+		"no factor":     {`"rope_scaling":null`, `"rope_scaling":{"type":"linear"}`, "factor"},
 		"partial":       {`"rope_scaling":null`, `"partial_rotary_factor":0.5`, "part of each head"},
 		"window":        {`"use_cache":true`, `"sliding_window":4096`, "window"},
 		"quantised":     {`"use_cache":true`, `"quantization_config":{"bits":4}`, "quantised"},
@@ -151,5 +152,34 @@ func TestConfigGolden(t *testing.T) {
 `
 	if d := cmp.Diff(want, string(got)); d != "" {
 		t.Error(d)
+	}
+}
+
+// TestForeignFamilies reads what other programs write: Llama 3.1's scaling in the
+// old and the new place, and Qwen 2, which has biases and a window it does not use.
+func TestForeignFamilies(t *testing.T) {
+	plain := engine.Shape{Vocab: 512, Dim: 64, Layers: 5, Heads: 8, KVHeads: 4, FFN: 172, Context: 256, Tied: true, RopeTheta: 10000, NormEps: 1e-5}
+	scaled, newer, biased := plain, plain, plain
+	scaled.RopeScaling = engine.RopeScaling{Kind: engine.RopeLlama3, Factor: 8, LowFactor: 1, HighFactor: 4, Original: 8192}
+	newer.RopeScaling, newer.RopeTheta = scaled.RopeScaling, 500000
+	biased.QKVBias = true
+	for name, c := range map[string]struct {
+		old, new string
+		want     engine.Shape
+	}{
+		"old place": {`"rope_scaling":null`, `"rope_scaling":{"factor":8.0,"low_freq_factor":1.0,"high_freq_factor":4.0,"original_max_position_embeddings":8192,"rope_type":"llama3"}`, scaled},
+		"new place": {`"rope_scaling":null`, `"rope_parameters":{"rope_theta":500000.0,"factor":8.0,"low_freq_factor":1.0,"high_freq_factor":4.0,"original_max_position_embeddings":8192,"rope_type":"llama3"}`, newer},
+		"default":   {`"rope_scaling":null`, `"rope_parameters":{"rope_type":"default","rope_theta":10000.0}`, plain},
+		"Qwen 2":    {`"model_type":"llama"`, `"model_type":"qwen2","sliding_window":32768,"use_sliding_window":false`, biased},
+	} {
+		got, err := DecodeConfig([]byte(strings.Replace(hugging, c.old, c.new, 1)))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if d := cmp.Diff(c.want, got); d != "" {
+			t.Errorf("%s: shape differs:\n%s", name, d)
+		}
+	}
+	if _, err := DecodeConfig([]byte(strings.Replace(hugging, `"model_type":"llama"`, `"model_type":"qwen2","sliding_window":32768,"use_sliding_window":true`, 1))); !errors.Is(err, ErrConfig) {
+		t.Errorf("a window in use: error is %v", err)
 	}
 }

@@ -21,6 +21,11 @@ func shapes() map[string]engine.Shape {
 	return map[string]engine.Shape{
 		"tied":    {Vocab: 40, Dim: 16, Layers: 2, Heads: 2, KVHeads: 2, FFN: 24, Context: 32, Tied: true, RopeTheta: 10000, NormEps: 1e-5},
 		"grouped": {Vocab: 33, Dim: 24, Layers: 1, Heads: 4, KVHeads: 2, FFN: 20, Context: 64, RopeTheta: 500000, NormEps: 1e-6},
+		"biases":  {Vocab: 33, Dim: 24, Layers: 2, Heads: 4, KVHeads: 2, FFN: 20, Context: 64, RopeTheta: 1e6, NormEps: 1e-6, QKVBias: true},
+		"linear": {Vocab: 33, Dim: 24, Layers: 1, Heads: 4, KVHeads: 2, FFN: 20, Context: 64, RopeTheta: 1e4, NormEps: 1e-6,
+			RopeScaling: engine.RopeScaling{Kind: engine.RopeLinear, Factor: 4}},
+		"llama3": {Vocab: 33, Dim: 24, Layers: 1, Heads: 4, KVHeads: 2, FFN: 20, Context: 64, RopeTheta: 5e5, NormEps: 1e-6,
+			RopeScaling: engine.RopeScaling{Kind: engine.RopeLlama3, Factor: 8, LowFactor: 1, HighFactor: 4, Original: 16}},
 	}
 }
 

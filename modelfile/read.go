@@ -223,7 +223,7 @@ func checkNames(s *source, shape engine.Shape, index map[string]string) error {
 func reasonFor(name string) string {
 	switch {
 	case strings.HasSuffix(name, ".bias"):
-		return ": the engine knows no biases"
+		return ": the engine knows biases on queries, keys and values only, as in Qwen 2"
 	case strings.Contains(name, "experts"):
 		return ": the engine knows no experts"
 	case strings.Contains(name, "q_norm"), strings.Contains(name, "k_norm"):

@@ -27,7 +27,7 @@ func readModel(dir string) (modelfile.Folder, error) {
 			WithHint("name a folder with config.json and its safetensors, such as `crescendo model export` writes")
 	case errors.Is(err, modelfile.ErrConfig), errors.Is(err, modelfile.ErrMismatch):
 		return f, crescendo.Errorf(crescendo.CodeInvalid, "%v", err).
-			WithHint("the engine runs Llama models without biases, experts or scaled rotary embedding")
+			WithHint("the engine runs Llama models without experts or sliding windows; biases on queries, keys and values, and linear or llama3 scaling, it knows")
 	}
 	return f, err
 }
@@ -170,6 +170,6 @@ func (c *cli) importModel() *cobra.Command {
 }
 
 func describeShape(s engine.Shape) string {
-	return fmt.Sprintf("vocabulary %d, width %d, %d layers, %d heads, %d key-value heads, feed-forward %d, context %d, tied %v, rope theta %v, norm epsilon %v",
-		s.Vocab, s.Dim, s.Layers, s.Heads, s.KVHeads, s.FFN, s.Context, s.Tied, s.RopeTheta, s.NormEps)
+	return fmt.Sprintf("vocabulary %d, width %d, %d layers, %d heads, %d key-value heads, feed-forward %d, context %d, tied %v, rope theta %v, norm epsilon %v, biases %v, scaling %+v",
+		s.Vocab, s.Dim, s.Layers, s.Heads, s.KVHeads, s.FFN, s.Context, s.Tied, s.RopeTheta, s.NormEps, s.QKVBias, s.RopeScaling)
 }

@@ -236,6 +236,26 @@ func TestWriteModel(t *testing.T) {
 	if got := f.Value("llama.attention.head_count_kv"); got != uint32(2) {
 		t.Errorf("key-value heads are %v", got)
 	}
+	scaled := shape
+	scaled.QKVBias = true
+	scaled.RopeScaling = engine.RopeScaling{Kind: engine.RopeLlama3, Factor: 8, LowFactor: 1, HighFactor: 4, Original: 64}
+	b.Reset()
+	if err := WriteModel(&b, Model{Name: "m", Shape: scaled, Params: make([]float32, scaled.Parameters())}); err != nil {
+		t.Fatal(err)
+	}
+	if f, err = Open(bytes.NewReader(b.Bytes()), int64(b.Len())); err != nil {
+		t.Fatal(err)
+	}
+	factors := make([]float32, 4)
+	if err := f.ReadFloat32("rope_freqs.weight", factors); err != nil {
+		t.Fatal(err)
+	}
+	if factors[0] != 1 || factors[3] != 8 { // the first pair turns ten times in 64 tokens, the last not once
+		t.Errorf("rotary factors are %v", factors)
+	}
+	if err := f.ReadFloat32("blk.1.attn_k.bias", make([]float32, 16)); err != nil {
+		t.Error(err)
+	}
 	if err := WriteModel(&b, Model{Shape: shape, Params: params[1:]}); err == nil {
 		t.Error("a model of the wrong length was written")
 	}

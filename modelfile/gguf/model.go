@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/crescendo-network/crescendo/engine"
+	"github.com/crescendo-network/crescendo/engine/r0"
 )
 
 // A Model is what goes into one file.
@@ -67,6 +68,13 @@ func (m Model) metadata() ([]Pair, error) {
 		{"llama.rope.dimension_count", uint32(s.HeadDim())},
 		{"llama.rope.freq_base", s.RopeTheta},
 	}
+	switch s.RopeScaling.Kind {
+	case "", engine.RopeLlama3: // the latter is a tensor
+	case engine.RopeLinear:
+		pairs = append(pairs, Pair{"llama.rope.scaling.type", "linear"}, Pair{"llama.rope.scaling.factor", s.RopeScaling.Factor})
+	default:
+		return nil, fmt.Errorf("%w: rope scaling %q", ErrType, s.RopeScaling.Kind)
+	}
 	if m.Vocabulary == nil {
 		return append(pairs, Pair{"tokenizer.ggml.model", "no_vocab"}), nil
 	}
@@ -84,6 +92,9 @@ var names = map[string]string{
 	"mlp.gate_proj.weight":            "ffn_gate.weight",
 	"mlp.up_proj.weight":              "ffn_up.weight",
 	"mlp.down_proj.weight":            "ffn_down.weight",
+	"self_attn.q_proj.bias":           "attn_q.bias",
+	"self_attn.k_proj.bias":           "attn_k.bias",
+	"self_attn.v_proj.bias":           "attn_v.bias",
 	"input_layernorm.weight":          "attn_norm.weight",
 	"post_attention_layernorm.weight": "ffn_norm.weight",
 	"model.embed_tokens.weight":       "token_embd.weight",
@@ -117,15 +128,19 @@ func (m Model) tensors() ([]Tensor, error) {
 		data := m.Params[t.Offset : t.Offset+t.Len]
 		heads := 0
 		switch {
-		case strings.HasSuffix(name, "attn_q.weight"):
+		case strings.HasSuffix(name, "attn_q.weight"), strings.HasSuffix(name, "attn_q.bias"):
 			heads = m.Shape.Heads
-		case strings.HasSuffix(name, "attn_k.weight"):
+		case strings.HasSuffix(name, "attn_k.weight"), strings.HasSuffix(name, "attn_k.bias"):
 			heads = m.Shape.KVHeads
 		}
 		if heads > 0 {
 			data = interleave(data, heads, m.Shape.HeadDim(), t.Len/(heads*m.Shape.HeadDim()))
 		}
 		list = append(list, Tensor{Name: name, Dims: t.Dims, Type: m.stored(t), Data: data})
+	}
+	if m.Shape.RopeScaling.Kind == engine.RopeLlama3 {
+		factors := ropeFactors(m.Shape)
+		list = append(list, Tensor{Name: "rope_freqs.weight", Dims: []int{len(factors)}, Type: F32, Data: factors})
 	}
 	return list, nil
 }
@@ -156,4 +171,14 @@ func interleave(w []float32, heads, head, columns int) []float32 {
 		}
 	}
 	return out
+}
+
+// ropeFactors is what llama.cpp divides each rotary frequency by.
+func ropeFactors(s engine.Shape) []float32 {
+	factors := make([]float32, s.HeadDim()/2)
+	for j := range factors {
+		f := r0.Exp64(-2 * float64(j) * r0.Log64(float64(s.RopeTheta)) / float64(s.HeadDim()))
+		factors[j] = float32(f / s.RopeScaling.Scale(f))
+	}
+	return factors
 }
