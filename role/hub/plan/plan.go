@@ -1,97 +1,101 @@
-package research
+// Package plan is the hub's page on what a ladder takes: the planner with
+// sliders. It reckons on the server, within bounds, works without JavaScript,
+// and shows the same figures as `crescendo program plan`.
+//
+// plan_templ.go is generated from plan.templ by `make templ`.
+package plan
 
 import (
-	"cmp"
-	"errors"
-	"fmt"
 	"slices"
 
-	"github.com/crescendo-network/crescendo"
-	"github.com/crescendo-network/crescendo/internal/kv"
+	"github.com/crescendo-network/crescendo/planner"
+	"github.com/crescendo-network/crescendo/program"
 )
 
-// Bounds on how far royalties follow what a recipe builds on, and the sum of
-// all parts.
-const (
-	Whole        = 1_000_000
-	maxDepth     = 6
-	maxAccounts  = 32
-	maxAncestors = 256
-)
-
-// Share is an author's part of a royalty, in millionths.
-type Share struct {
-	Account crescendo.Account
-	Parts   uint64
+// Programme is a ladder that can be looked at.
+type Programme struct {
+	Key   string // in the address
+	Title string
+	Spec  program.Spec
 }
 
-// Royalties splits a royalty over a recipe and what it builds on. A recipe
-// keeps half, and its parents share the other half alike; without parents it
-// keeps all. What rounding and the bounds leave over is the recipe's own
-// author's, who is the first of the shares.
-func Royalties(r kv.Reader, recipe crescendo.Hash) ([]Share, error) {
-	type node struct {
-		id    crescendo.Hash
-		parts uint64
-		depth int
+// control is one input of the form.
+type control struct {
+	planner.Assumption
+	Low, High, Step float64  // of a slider; Step 0: not a slider
+	Options         []string // of a choice
+}
+
+// slider says how an assumption is slid: the usual values, not all allowed ones.
+type slider struct {
+	name            string
+	low, high, step float64
+}
+
+var sliders = []slider{
+	{"mfu", 0.10, 0.70, 0.01}, {"goodput", 0.50, 1, 0.01}, {"contributors", 0, 400, 1}, {"evaluator-size", 1, 64, 1},
+	{"moe-active", 0.01, 0.5, 0.005}, {"latency", 0, 1000, 10}, {"tokens-per-parameter", 5, 200, 1},
+}
+
+// links are offered for the links, whose useful values are no even steps.
+var links = []string{"100", "300", "1000", "2500", "10000", "25000", "100000", "400000"}
+
+// controls splits the assumptions into those everybody wants to move and the
+// rest.
+func controls(all planner.Assumptions) (main, rest []control) {
+	gpu := ""
+	for _, a := range all {
+		if a.Name == "gpu" {
+			gpu = a.Text()
+		}
 	}
-	var author crescendo.Account
-	var shares []Share
-	left := uint64(Whole)
-	queue := []node{{recipe, Whole, 0}}
-	for at := 0; at < len(queue); at++ {
-		n := queue[at]
-		origin, err := originOf(r, n.id)
-		if errors.Is(err, kv.ErrNotFound) && at > 0 {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("follow the royalties of recipe %s: %w", recipe.Short(), err)
-		}
-		if at == 0 {
-			author = origin.Author
-		}
-		keep := n.parts
-		parents := uint64(len(origin.Parents))
-		if parents > 0 && n.depth < maxDepth && len(queue)+int(parents) <= maxAncestors && n.parts/2/parents > 0 {
-			keep -= n.parts / 2
-			for _, p := range origin.Parents {
-				queue = append(queue, node{p, n.parts / 2 / parents, n.depth + 1})
+	for _, a := range all {
+		c := control{Assumption: a, Options: a.Choices}
+		switch {
+		case a.Name == "gpu":
+		case a.Name == "node-link", a.Name == "site-link", a.Name == "evaluator-link":
+			if slices.Contains(links, a.Text()) {
+				c.Options = links
 			}
+		case a.Name == "gpu-price-"+gpu:
+			c.slide(slider{a.Name, 0.05, 10, 0.01})
+		default:
+			i := slices.IndexFunc(sliders, func(s slider) bool { return s.name == a.Name })
+			if i < 0 {
+				rest = append(rest, c)
+				continue
+			}
+			c.slide(sliders[i])
 		}
-		if at > 0 && credit(&shares, origin.Author, keep) {
-			left -= keep
-		}
+		main = append(main, c)
 	}
-	slices.SortFunc(shares, func(a, b Share) int { return cmp.Compare(a.Account, b.Account) })
-	if i := slices.IndexFunc(shares, func(s Share) bool { return s.Account == author }); i >= 0 {
-		left += shares[i].Parts
-		shares = slices.Delete(shares, i, i+1)
-	}
-	return append([]Share{{author, left}}, shares...), nil
+	return main, rest
 }
 
-// originOf returns where a recipe comes from; of a copy, where the original
-// does.
-func originOf(r kv.Reader, id crescendo.Hash) (Origin, error) {
-	origin, err := Origins.Get(r, id[:])
-	if err == nil && !origin.CopyOf.IsZero() {
-		return Origins.Get(r, origin.CopyOf[:])
+// slide makes the control a slider if its value can be kept: a browser moves
+// a value that is no step to the nearest one.
+func (c *control) slide(s slider) {
+	steps := (c.Value - s.low) / s.step
+	if c.Value < s.low || c.Value > s.high || steps-float64(int(steps+0.5)) > 1e-6 || float64(int(steps+0.5))-steps > 1e-6 {
+		return
 	}
-	return origin, err
+	c.Low, c.High, c.Step = s.low, s.high, s.step
 }
 
-// credit adds to an account's share, unless there are too many.
-func credit(shares *[]Share, account crescendo.Account, parts uint64) bool {
-	for i := range *shares {
-		if (*shares)[i].Account == account {
-			(*shares)[i].Parts += parts
-			return true
-		}
+// bar is a rung in the picture, in thousandths of its width.
+type bar struct {
+	planner.Rung
+	Cost, Raise float64
+}
+
+func bars(l planner.Ladder) []bar {
+	most := 1.0
+	for _, r := range l.Rungs {
+		most = max(most, r.Dollars, r.RaiseDollars)
 	}
-	if len(*shares) >= maxAccounts-1 {
-		return false
+	out := make([]bar, 0, len(l.Rungs))
+	for _, r := range l.Rungs {
+		out = append(out, bar{r, 1000 * r.Dollars / most, 1000 * r.RaiseDollars / most})
 	}
-	*shares = append(*shares, Share{account, parts})
-	return true
+	return out
 }
