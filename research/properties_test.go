@@ -239,3 +239,42 @@ func figures(sample []int64) (mean, sigma, half int64) {
 	half = new(big.Int).Sqrt(new(big.Int).Quo(big.NewInt(4*spread), new(big.Int).Mul(n, d))).Int64()
 	return mean, sigma, half
 }
+
+// Whoever is drawn to a trial is a runner, is drawn once, and is not the
+// entry's author; nobody shows a result before enough have committed.
+func TestAuthorsDoNotRunTheirOwn(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		entrants := drawEntrants(t)
+		for i := range entrants {
+			entrants[i].silent, entrants[i].sequences = false, uint32(i+1)
+			if rapid.Bool().Draw(t, "runs too") {
+				entrants[i].account = crescendo.Account(fmt.Sprint("runner-", i))
+			}
+		}
+		trials := 0
+		play(t, entrants, 5, func(c *contest) {
+			for _, d := range c.duties() {
+				trial, err := research.Trials.Get(c.Store, uint32(1), d.stage, d.recipe[:], d.seed)
+				if err != nil {
+					t.Fatal(err)
+				}
+				entry, err := research.Entries.Get(c.Store, uint32(1), d.recipe[:])
+				if err != nil {
+					t.Fatal(err)
+				}
+				sorted := slices.Sorted(slices.Values(trial.Designated))
+				if entry.Author == d.runner || len(slices.Compact(sorted)) != len(trial.Designated) || !slices.Contains(sorted, d.runner) {
+					t.Fatalf("%s runs the trial of %s, drawn are %v", d.runner, entry.Author, trial.Designated)
+				}
+				m := c.result(d.runner, d)
+				if _, err := research.RevealTrial(c.Env, kv.NewOverlay(c.Store), c.terms, &m); err == nil {
+					t.Fatalf("%s shows a result of which %d of %d are committed", d.runner, trial.Committed, trial.Wanted)
+				}
+				trials++
+			}
+		})
+		if len(entrants) > 0 && trials == 0 {
+			t.Fatal("no trial had a runner")
+		}
+	})
+}
