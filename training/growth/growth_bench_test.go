@@ -34,7 +34,7 @@ func benchShape(dim, layers, heads, ffn int) engine.Shape {
 // pairs have the proportions of the thousandth ladder's first two rungs.
 var pairs = []pair{
 	{"0.08M to 0.32M", benchShape(32, 4, 2, 88), benchShape(64, 5, 4, 176), 600, 600, []float32{1, 0.5, 0.25}},
-	{"0.32M to 1.5M", benchShape(64, 5, 4, 176), benchShape(128, 7, 8, 352), 300, 300, []float32{0.5}},
+	{"0.16M to 0.66M", benchShape(48, 4, 3, 132), benchShape(96, 5, 6, 264), 250, 250, []float32{0.5}},
 }
 
 // budgets of the grown model, in parts of what the large one has from scratch.
