@@ -56,6 +56,7 @@ func Hub(ctx context.Context, c HubConfig) error {
 	site := hub.New(hub.Config{
 		Model: model, Blobs: audit.Blobs, Engine: audit.Engine, Say: sayer(model, c.Demo), Names: c.Demo, Archive: c.Archive, Log: c.Log,
 	})
+	site.Plug(measuresOf(model, site))
 	blocks := &source{audit: audit}
 	planned, err := plan.New(site, func() (program.Spec, error) {
 		var spec program.Spec

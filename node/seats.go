@@ -28,6 +28,9 @@ type Seat struct {
 	Rung    crescendo.RungID
 	Threads int
 	Log     *slog.Logger
+
+	Role    string // for measurements
+	Metrics string // address on which measurements are served; "": none are
 }
 
 // open connects a seat.
@@ -41,7 +44,10 @@ func (s Seat) open(ctx context.Context) (*Connection, ledger.Signer, home.Home, 
 		return nil, nil, h, err
 	}
 	c, err := Connect(ctx, s.Archive)
-	return c, signer, h, err
+	if err != nil {
+		return nil, nil, h, err
+	}
+	return c, signer, h, s.measure(ctx, c)
 }
 
 // Train runs a trainer, whose machine also runs trials of competitions. Cheat,

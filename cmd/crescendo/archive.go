@@ -68,7 +68,7 @@ func (c *cli) runArchive(ctx context.Context, f archiveFlags) error {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return serve(ctx, l, a.Handler()) })
+	g.Go(func() error { return serve(ctx, l, node.ArchiveHandler(a)) })
 	g.Go(func() error { return a.Run(ctx) })
 	return g.Wait()
 }

@@ -48,7 +48,7 @@ keeps is in hub.db of its home: delete it, and it is built again.`,
 	cmd.Flags().StringArrayVar(&f.hosts, "host", nil, "another HOST or HOST:PORT it answers for, such as its name behind a web server; may be given again")
 	cmd.Flags().BoolVar(&f.tls, "tls", false, "a web server in front of it speaks HTTPS: bind cookies to it")
 	cmd.Flags().StringVar(&f.ready, "ready-file", "", "file that appears, with the address, once it serves")
-	return stage("hub", "Show a programme in the browser", cmd)
+	return stage("hub", "Show a programme in the browser", cmd, c.hubLoad())
 }
 
 func (c *cli) runHub(ctx context.Context, f hubFlags) error {

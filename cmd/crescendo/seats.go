@@ -23,6 +23,7 @@ type seatFlags struct {
 	name    string
 	threads int
 	ready   string
+	metrics string
 }
 
 // seatCommand makes such a command. The archive's address is its argument.
@@ -37,7 +38,7 @@ func (c *cli) seatCommand(use, short string, run func(context.Context, *seatFlag
 			who := strings.TrimSuffix(filepath.Base(f.key), ".key")
 			return run(cmd.Context(), f, node.Seat{
 				Archive: args[0], Key: f.keyPath(), Home: home.Home{Dir: f.home}.Path("seats", who), Name: cmp.Or(f.name, who),
-				Rung: f.id(), Threads: f.threads, Log: logger(),
+				Rung: f.id(), Threads: f.threads, Log: logger(), Role: strings.TrimPrefix(cmd.CommandPath(), "crescendo "), Metrics: f.metrics,
 			})
 		},
 	}
@@ -47,6 +48,7 @@ func (c *cli) seatCommand(use, short string, run func(context.Context, *seatFlag
 	cmd.Flags().StringVar(&f.name, "name", "", "name shown to people (default: that of the key)")
 	cmd.Flags().IntVar(&f.threads, "threads", machine.Cores(), "threads of arithmetic; results do not depend on it")
 	cmd.Flags().StringVar(&f.ready, "ready-file", "", "file that appears once the seat is taken")
+	cmd.Flags().StringVar(&f.metrics, "metrics", "", "HOST:PORT on which Prometheus may read measurements, under /metrics")
 	return cmd, f
 }
 

@@ -79,6 +79,9 @@ func New(c Config) (*Archive, error) {
 	return &Archive{c: c, blocks: blocks}, nil
 }
 
+// Last is the newest block that has been archived.
+func (a *Archive) Last() crescendo.Height { return a.blocks.last() }
+
 // Close closes the index.
 func (a *Archive) Close() error { return a.blocks.close() }
 
