@@ -53,16 +53,26 @@ func BenchmarkProducts(b *testing.B) {
 func BenchmarkVectors(b *testing.B) {
 	const n = 4096
 	rng := rand.New(rand.NewPCG(1, 1))
-	x, y, z, u, v := noise(rng, n, false), noise(rng, n, false), noise(rng, n, false), noise(rng, n, false), noise(rng, n, false)
-	o := AdamW{GradScale: 1, Beta1: 0.9, Rest1: 0.1, Beta2: 0.999, Rest2: 0.001, Correct1: 2, Correct2: 3, Eps: 1e-8, LR: 1e-3}
+	fresh := func() []float32 { return noise(rng, n, false) }
+	x, y, z, out, other := fresh(), fresh(), fresh(), fresh(), fresh()
+	cos, sin, second := fresh(), fresh(), fresh()
+	for i := range cos { // a true rotation, so that what is turned keeps its size
+		cos[i], sin[i], second[i] = 0.8, 0.6, 1
+	}
+	o := AdamW{GradScale: 1, Beta1: 0.9, Rest1: 0.1, Beta2: 0.999, Rest2: 0.001, Correct1: 2, Correct2: 3, Eps: 1e-8, LR: 1e-9}
 	for _, s := range Available() {
 		for _, c := range []struct {
 			name string
 			f    func()
 		}{
-			{"dot", func() { s.Dot(x, y) }}, {"expSum", func() { s.ExpSum(x, 1, 0) }}, {"swiGLU", func() { s.SwiGLU(x, y, z) }},
-			{"swiGLUGrad", func() { s.SwiGLUGrad(x, y, z, u, v) }}, {"rotate", func() { s.Rotate(x, y, z, u) }}, {"adamW", func() { s.AdamW(x, y, z, u, &o) }},
-			{"combine", func() { s.Combine(x, 1, y, 2, z) }}, {"normGrad", func() { s.NormGrad(x, y, z, u, 1e-3, 1e-3) }},
+			{"dot", func() { s.Dot(x, y) }},
+			{"expSum", func() { s.ExpSum(other, 0, 1) }}, // stays near exp(-1)
+			{"swiGLU", func() { s.SwiGLU(out, y, z) }},
+			{"swiGLUGrad", func() { s.SwiGLUGrad(out, other, x, y, z) }},
+			{"rotate", func() { s.Rotate(out, other, cos, sin) }},
+			{"adamW", func() { s.AdamW(out, x, other, second, &o) }},
+			{"combine", func() { s.Combine(out, 1, x, 2, y) }},
+			{"normGrad", func() { s.NormGrad(out, x, y, z, 1e-9, 1e-9) }},
 		} {
 			b.Run(s.name+"/"+c.name, func(b *testing.B) {
 				b.ReportMetric(n/best(b, c.f)/1e9, "best-Gelements/s")
