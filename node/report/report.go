@@ -166,9 +166,21 @@ func (out *Rung) addServing(r kv.Reader) error {
 	return nil
 }
 
-// Burned is the money that faults have burned: trainers' and evaluators'.
+// Burned is the money that faults have burned: trainers' and evaluators', and in
+// competitions.
 func Burned(r kv.Reader, rungs int) (crescendo.Amount, error) {
 	var sum crescendo.Amount
+	spec, err := optional(program.Specs.Get(r))
+	if err != nil {
+		return 0, err
+	}
+	for i, rung := range spec.Rungs {
+		lost, err := burnedIn(r, uint32(i+1), rung.Competition)
+		if err != nil {
+			return 0, err
+		}
+		sum += lost
+	}
 	for rung := range rungs {
 		members, err := list(training.Members, r, uint32(rung+1))
 		if err != nil {

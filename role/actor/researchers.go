@@ -39,8 +39,8 @@ func DemoEntries(researchers, copiers []ledger.Signer) []DemoEntry {
 	for i, s := range researchers {
 		r := demoRecipe(i)
 		r.Author = s.Account()
-		if i == wsdMuon && len(all) > plainMuon {
-			r.Parents = []crescendo.Hash{all[plainMuon].Recipe.ID()}
+		if (i == plainMuon || i == halfMuon) && i > 0 {
+			r.Parents = []crescendo.Hash{all[i-1].Recipe.ID()}
 		}
 		all = append(all, DemoEntry{Signer: s, Recipe: r})
 	}
@@ -59,10 +59,10 @@ func DemoEntries(researchers, copiers []ledger.Signer) []DemoEntry {
 // MaxDemoResearchers is how many recipes demo researchers know.
 const MaxDemoResearchers = 5
 
-// Places of recipes that others build on.
+// Places of the recipes that build on the one before them.
 const (
 	plainMuon = 2
-	wsdMuon   = 3
+	halfMuon  = 3
 )
 
 // demoRecipe is what the i-th researcher believes in.
@@ -79,9 +79,8 @@ func demoRecipe(i int) research.Recipe {
 		r.Name, o.LRMillionths, o.MatrixLRMillionths = "AdamW, twice the rate", 6000, 6000
 	case plainMuon:
 		r.Name, o.Kind, o.LRMillionths, o.MatrixLRMillionths = "Muon on the matrices", "muon", 24_000, 20_000
-	case wsdMuon:
-		r.Name, o.Kind, o.LRMillionths, o.MatrixLRMillionths = "Muon, warm-up, stable, decay", "muon", 24_000, 20_000
-		o.Schedule = research.WSD
+	case halfMuon:
+		r.Name, o.Kind, o.LRMillionths, o.MatrixLRMillionths = "Muon, half the rate", "muon", 12_000, 10_000
 	default:
 		r.Name, o.Kind, o.LRMillionths, o.MatrixLRMillionths = "Muon, a quarter of the rate", "muon", 6000, 5000
 	}

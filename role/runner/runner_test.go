@@ -30,6 +30,7 @@ func TestABetterRecipeWinsInAnyOrder(t *testing.T) {
 		state := w.decided()
 		won := w.adopted(state)
 		winners = append(winners, won.Name)
+		logBoard(t, state)
 		if !strings.HasPrefix(won.Name, "Muon") || won.Author == w.spec.Organiser {
 			t.Errorf("swapped %v: %q of %s won", swapped, won.Name, won.Author)
 		}
@@ -43,6 +44,18 @@ func TestABetterRecipeWinsInAnyOrder(t *testing.T) {
 	}
 	if winners[0] != winners[1] {
 		t.Errorf("the winner depends on the order of entries: %q", winners)
+	}
+}
+
+// logBoard prints the last ranking, which a failure is understood by.
+func logBoard(t *testing.T, s ledger.State) {
+	t.Helper()
+	rows, err := research.Standings.List(s, nil, kv.MaxPage, uint32(1), uint32(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rows {
+		t.Logf("%s of %s: loss %d, gap %d (%d to %d)", r.Value.Recipe.Short(), r.Value.Author, r.Value.Loss, r.Value.Gap, r.Value.GapLow, r.Value.GapHigh)
 	}
 }
 

@@ -1,0 +1,42 @@
+package report
+
+import (
+	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/internal/kv"
+	"github.com/crescendo-network/crescendo/research"
+)
+
+// burnedIn is what a rung's competition has burned: bonds of copies, of
+// recipes that were never shown, and of runners that others refuted.
+func burnedIn(r kv.Reader, rung uint32, t research.Terms) (crescendo.Amount, error) {
+	c, err := optional(research.Competitions.Get(r, rung))
+	if err != nil || c.Draw.IsZero() {
+		return 0, err // bonds burn when reveals close, or later
+	}
+	var sum crescendo.Amount
+	commitments, err := list(research.Commitments, r, rung)
+	if err != nil {
+		return 0, err
+	}
+	for _, e := range commitments {
+		shown := e.Value.Revealed
+		if shown.IsZero() {
+			sum += t.Bond
+			continue
+		}
+		entry, err := research.Entries.Get(r, rung, shown[:])
+		if err != nil {
+			return 0, err
+		}
+		if !entry.CopyOf.IsZero() {
+			sum += t.Bond
+		}
+	}
+	runners, err := list(research.Runners, r, rung)
+	for _, e := range runners {
+		if e.Value.Fault != "" {
+			sum += t.RunnerBond
+		}
+	}
+	return sum, err
+}
