@@ -42,6 +42,7 @@ type wish struct {
 type intent struct {
 	message crescendo.Message
 	facts   []fact // what to know before it is sent
+	unit    string // money is shown in
 	secret  *entry // to be kept before it is sent; nil: nothing
 	opened  *entry // to be published before it is sent; nil: nothing
 }
@@ -51,7 +52,8 @@ type field struct {
 	name, label, hint string
 	kind              string // "rung", "amount", "text", "hash", "number", "choice", "area"
 	choices           []string
-	standard          string // what stands there at first
+	standard          string          // what stands there at first
+	stages            []program.Stage // of the rung that is chosen at first; empty: the first one
 	optional          bool
 }
 
@@ -77,11 +79,14 @@ func actionNamed(name string) (action, bool) {
 	return actions[i], true
 }
 
+// earning are the stages in which a rung may owe something.
+var earning = []program.Stage{program.StageServing, program.StageOpened}
+
 var fund = action{
 	name: "fund", title: "Fund a raise", verb: "Buy shares",
 	about: "A raise sells shares at a fixed price of one smallest unit each. If it misses its soft cap everybody takes the money back.",
 	fields: []field{
-		{name: "rung", label: "Rung", kind: "rung"},
+		{name: "rung", label: "Rung", kind: "rung", stages: []program.Stage{program.StageRaising}},
 		{name: "amount", label: "Amount", kind: "amount", hint: "in smallest units: a million is one demo dollar on development chains"},
 	},
 	build: func(w wish) (intent, error) {
@@ -94,7 +99,7 @@ var fund = action{
 var refund = action{
 	name: "refund", title: "Take a refund", verb: "Take the money back",
 	about:  "After a raise that missed its soft cap, or a rung that was halted, each holder takes back what was not spent.",
-	fields: []field{{name: "rung", label: "Rung", kind: "rung"}},
+	fields: []field{{name: "rung", label: "Rung", kind: "rung", stages: []program.Stage{program.StageRefunding}}},
 	build: func(w wish) (intent, error) {
 		rung, err := w.form.rung("rung")
 		return intent{message: &funding.MsgRefund{Sender: w.me, Rung: rung}}, err
@@ -105,7 +110,7 @@ var refund = action{
 var claim = action{
 	name: "claim", title: "Claim what is due", verb: "Take it",
 	about:  "Takes everything a rung owes this account as holder, contributor and operator.",
-	fields: []field{{name: "rung", label: "Rung that owes it", kind: "rung"}},
+	fields: []field{{name: "rung", label: "Rung that owes it", kind: "rung", stages: earning}},
 	build: func(w wish) (intent, error) {
 		rung, err := w.form.rung("rung")
 		return intent{message: &revenue.MsgClaim{Sender: w.me, Rung: rung}}, err
@@ -117,8 +122,8 @@ var reinvest = action{
 	name: "reinvest", title: "Reinvest what is due", verb: "Buy shares with it",
 	about: "Buys shares of an open raise with what a rung owes this account as holder and contributor; an operator's part, and what does not fit, is paid out.",
 	fields: []field{
-		{name: "rung", label: "Rung that owes it", kind: "rung"},
-		{name: "into", label: "Rung whose raise is open", kind: "rung"},
+		{name: "rung", label: "Rung that owes it", kind: "rung", stages: earning},
+		{name: "into", label: "Rung whose raise is open", kind: "rung", stages: []program.Stage{program.StageRaising}},
 	},
 	build: func(w wish) (intent, error) {
 		rung, err := w.form.rung("rung")
@@ -218,6 +223,10 @@ func (d *Desk) showForm(w http.ResponseWriter, r *http.Request, v visit, a actio
 		return
 	}
 	m.Rungs = spec.Rungs
+	if m.First, err = firstRungs(state, spec, a); err != nil {
+		d.refuse(w, r, http.StatusBadGateway, err)
+		return
+	}
 	if a.facts != nil {
 		if m.Facts, err = a.facts(state, spec, f, v.wallet.account); err != nil {
 			d.refuse(w, r, http.StatusBadGateway, err)
@@ -225,6 +234,27 @@ func (d *Desk) showForm(w http.ResponseWriter, r *http.Request, v visit, a actio
 		}
 	}
 	d.render(w, r, status, a.title, formView(m))
+}
+
+// firstRungs are the rungs that fields begin with: the last ones in a stage
+// for which the form is meant.
+func firstRungs(state ledger.State, spec program.Spec, a action) (map[string]string, error) {
+	out := map[string]string{}
+	for _, f := range a.fields {
+		for i := range spec.Rungs {
+			if len(f.stages) == 0 {
+				break
+			}
+			at, err := program.StateOf(state, rungID(i))
+			if err != nil {
+				return nil, err
+			}
+			if slices.Contains(f.stages, at.Stage) {
+				out[f.name] = decimal(uint64(rungID(i)))
+			}
+		}
+	}
+	return out, nil
 }
 
 // preview shows what a form would do. Nothing is signed.
@@ -252,7 +282,7 @@ func (d *Desk) preview(w http.ResponseWriter, r *http.Request, v visit) {
 	d.sessions.Note(v.session, noteDraft, waiting)
 	d.render(w, r, http.StatusOK, a.title, previewView(previewModel{
 		Action: a, Form: f, CSRF: v.session.Token(), Nonce: waiting.nonce, Wallet: v.wallet,
-		Type: in.message.TypeURL(), JSON: messageJSON(in.message), Will: will, Facts: in.facts,
+		Type: in.message.TypeURL(), JSON: messageJSON(in.message), Will: will, Facts: in.facts, Unit: in.unit,
 	}))
 }
 
@@ -270,6 +300,7 @@ func (d *Desk) intend(ctx context.Context, a action, f form, who *wallet) (inten
 	if err != nil {
 		return intent{}, err
 	}
+	in.unit = page.Unit(w.spec.Denom)
 	if in.secret != nil && d.entries == nil {
 		return intent{}, crescendo.Errorf(crescendo.CodeForbidden, "enter: this hub keeps no secrets").WithHint("use `crescendo research enter`")
 	}

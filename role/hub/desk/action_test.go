@@ -37,7 +37,7 @@ func TestFund(t *testing.T) {
 	b := w.loggedIn()
 	before := w.height()
 	shown := b.post("/desk/fund", "rung", "2", "amount", "1500")
-	wantText(t, shown, http.StatusOK, "<b>1500</b> from you to the pot @funding/2", "funding.contributed", "MsgContribute")
+	wantText(t, shown, http.StatusOK, "<b>1500</b> (0.0015 DEMO) from you to the pot @funding/2", "funding.contributed", "MsgContribute")
 	if w.height() != before {
 		t.Fatal("a preview made a block")
 	}

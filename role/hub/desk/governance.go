@@ -16,7 +16,7 @@ var propose = action{
 	name: "propose", title: "Propose", verb: "Put it to the holders",
 	about: "A holder may ask the others to halt a rung, which refunds what is unspent, or put a statement on record. The deposit comes back when enough shares vote.",
 	fields: []field{
-		{name: "rung", label: "Rung", kind: "rung"},
+		{name: "rung", label: "Rung", kind: "rung", stages: []program.Stage{program.StageRaising, program.StageCompeting, program.StageTraining}},
 		{name: "kind", label: "What it asks for", kind: "choice", choices: []string{governance.Statement, governance.Halt}, standard: governance.Statement},
 		{name: "text", label: "Reasons, or the statement", kind: "text", hint: "in one line"},
 	},

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/crescendo-network/crescendo/program"
+	"github.com/crescendo-network/crescendo/role/hub/page"
 )
 
 // served is a rung that can be asked, or what to wait for.
@@ -26,6 +27,7 @@ type playModel struct {
 	Text     string // what went wrong
 	Hint     string
 	Off      bool // this hub reaches no relay
+	Unit     string
 }
 
 func (d *Desk) playModel(r *http.Request) (playModel, error) {
@@ -40,6 +42,7 @@ func (d *Desk) playModel(r *http.Request) (playModel, error) {
 	if err != nil {
 		return m, fmt.Errorf("read programme: %w", err)
 	}
+	m.Unit = page.Unit(spec.Denom)
 	for i, rung := range spec.Rungs {
 		at, err := program.StateOf(state, rungID(i))
 		if err != nil {

@@ -30,7 +30,7 @@ var enter = action{
 	about: "Says how a rung would be trained. It is entered sealed, so that nobody can copy it; when entries have closed this hub shows it, if it has the key, " +
 		"and it is tried against the others at small, equal cost. What is left empty is as in the programme.",
 	fields: []field{
-		{name: "rung", label: "Rung", kind: "rung"},
+		{name: "rung", label: "Rung", kind: "rung", stages: []program.Stage{program.StageRaising, program.StageCompeting}},
 		{name: "name", label: "Name", kind: "text", standard: "my recipe"},
 		{name: "optimizer", label: "Optimizer", kind: "choice", choices: []string{asProgramme, "muon", "adamw"}, standard: asProgramme, optional: true},
 		{name: "lr", label: "Learning rate", kind: "number", hint: "in millionths", optional: true},

@@ -65,7 +65,7 @@ func TestEnterARecipe(t *testing.T) {
 	w := open(t)
 	b := w.loggedIn()
 	shown := b.post("/desk/enter", "rung", "2", "name", "twice as fast", "lr", "48000")
-	wantText(t, shown, http.StatusOK, "Parameters", "Bond", "<b>500</b> from you", "MsgEnter")
+	wantText(t, shown, http.StatusOK, "Parameters", "Bond", "<b>500</b> (0.0005 DEMO) from you", "MsgEnter")
 	_, message, _ := strings.Cut(shown.body, "<pre")
 	if message, _, _ = strings.Cut(message, "</pre>"); strings.Contains(message, "48000") || !strings.Contains(message, "Commitment") {
 		t.Error("the message shows what is to be sealed")

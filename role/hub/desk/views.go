@@ -54,11 +54,15 @@ type formModel struct {
 	Wallet     *wallet
 	Rungs      []program.Rung
 	Facts      []fact
+	First      map[string]string // what rungs are chosen at first
 	Text, Hint string
 }
 
 func (m formModel) value(f field) string {
 	if v := m.Form[f.name]; v != "" {
+		return v
+	}
+	if v := m.First[f.name]; v != "" {
 		return v
 	}
 	return f.standard
@@ -74,6 +78,7 @@ type previewModel struct {
 	JSON   string
 	Will   foretold
 	Facts  []fact
+	Unit   string
 }
 
 // back is the form with what was filled in.

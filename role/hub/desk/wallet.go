@@ -171,7 +171,11 @@ func (d *Desk) loginDemo(w http.ResponseWriter, r *http.Request, v visit) {
 // enter begins the session of somebody who has shown who he is.
 func (d *Desk) enter(w http.ResponseWriter, r *http.Request, who *wallet) {
 	s := d.sessions.Begin(w, r, who)
-	d.say(s, page.Flash{Kind: "done", Text: fmt.Sprintf("You are logged in as %s: %s.", who.name, who.label)})
+	text := fmt.Sprintf("You are logged in as %s: %s.", who.name, who.label)
+	if who.demo {
+		text = "You are logged in with the " + who.label + "."
+	}
+	d.say(s, page.Flash{Kind: "done", Text: text})
 	if wantsJSON(r) {
 		writeJSON(w, http.StatusOK, map[string]string{"next": "/account"})
 		return
