@@ -88,11 +88,19 @@ INTEROP_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/crescendo/llamacpp
 .PHONY: interop-test
 interop-test:
 	@mkdir -p $(INTEROP_DIR)
-	npm install --silent --no-audit --no-fund --ignore-scripts --prefix $(INTEROP_DIR) node-llama-cpp@3.22.1
-	CRESCENDO_LLAMACPP=$(INTEROP_DIR) $(GO) test -count=1 -v ./modelfile/gguf/llamacpp
+	npm install --silent --no-audit --no-fund --ignore-scripts --omit=optional --prefix $(INTEROP_DIR) node-llama-cpp@3.22.1 @node-llama-cpp/linux-x64@3.22.1
+	CRESCENDO_LLAMACPP=$(INTEROP_DIR) $(GO) test -count=1 -timeout 30m -v ./modelfile/gguf/llamacpp
 
 # The engine's bits on every kernel, thread count and architecture; needs AVX-512
 # and qemu-user.
 .PHONY: bits-test
 bits-test:
 	engine/bits.sh
+
+# Plays a small programme and uses its hub in Chromium, from the first raise to
+# the first claim; needs Chromium (apt-get install chromium). Without a ledger
+# to build, CRESCENDO_HUB=http://... go test ./role/hub/browsertest looks at the
+# pages of a hub that runs already.
+.PHONY: browser-test
+browser-test: build
+	CRESCENDO_BIN=$(CURDIR)/bin CRESCENDO_BROWSER=required $(GO) test -count=1 -timeout 25m -v -run 'TestHub$$' ./role/hub/browsertest

@@ -47,6 +47,7 @@ func play(t *testing.T) *programme {
 		seed = 1
 	}
 	t.Logf("repeat with CRESCENDO_SEED=%d", seed)
+	t.Cleanup(p.showLogs)
 	p.up = start(t, filepath.Join(p.bin, "crescendo"), "up", "--program", "testdata/browser.yaml", "--rungs", "1",
 		"--seed", fmt.Sprint(seed), "--home", p.home, "--hub-port", "0")
 	p.until("the hub answers", func() bool {
@@ -58,6 +59,14 @@ func play(t *testing.T) *programme {
 		return caughtUp(p.hub)
 	})
 	return p
+}
+
+// showLogs shows the end of the hub's log if the test has failed: after the run
+// has ended, before its home is removed.
+func (p *programme) showLogs() {
+	if data, err := os.ReadFile(filepath.Join(p.home, "logs", "hub.log")); err == nil && p.t.Failed() {
+		p.t.Logf("the hub's log:\n%s", data[max(0, len(data)-4000):])
+	}
 }
 
 // processes reads run.json; it has none while nothing runs.
