@@ -11,6 +11,7 @@ import (
 	"github.com/crescendo-network/crescendo/inference"
 	"github.com/crescendo-network/crescendo/internal/canon"
 	"github.com/crescendo-network/crescendo/program"
+	"github.com/crescendo-network/crescendo/research"
 	"github.com/crescendo-network/crescendo/revenue"
 	"github.com/crescendo-network/crescendo/training"
 )
@@ -138,6 +139,22 @@ func weigh(name string, id crescendo.RungID, value []byte) (entry, bool) {
 		if p.Refunded {
 			e.parts.refunded = p.Shares
 		}
+	case "research/competition":
+		var c research.Competition
+		read(value, &c)
+		e.burned = c.Burned
+	case "research/commitment":
+		var c research.Commitment
+		read(value, &c)
+		e.pot, e.owed = research.Pot(id), c.Bond
+	case "research/recipe":
+		var c research.Entry
+		read(value, &c)
+		e.pot, e.owed = research.Pot(id), c.Bond
+	case "research/runner":
+		var r research.Runner
+		read(value, &r)
+		e.pot, e.owed = research.Pot(id), r.Bond
 	case "training/member":
 		var m training.Member
 		read(value, &m)

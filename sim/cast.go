@@ -134,7 +134,11 @@ func (w *world) addWorkers(add func(bool, string, ...any) *actor) {
 		e.self.mind = e
 	}
 	for i := range 2 {
-		r := &researcher{add(true, "researcher-%d", i)}
+		r := &researcher{self: add(true, "researcher-%d", i)}
+		r.self.mind = r
+	}
+	if !w.Calm {
+		r := &researcher{self: add(false, "copier"), copies: "researcher-0"}
 		r.self.mind = r
 	}
 	for i := range 2 {
@@ -188,6 +192,9 @@ func ladder(w *world, organiser crescendo.Account) program.Spec {
 			Inference: program.Inference{InputPrice: 3_000_001, OutputPrice: 20_000_003, GraceBlocks: uint64(w.between(0, 30))},
 			Revenue:   program.Revenue{OperatorsBP: 1_500, HoldersBP: 5_000, HoldersCapBP: uint32(w.between(300, 15_000)), ContributorsBP: 3_000, RoyaltyBP: 1_000},
 		})
+		if i%2 == 0 {
+			spec.Rungs[i].Competition = competition(w)
+		}
 		if raise := &spec.Rungs[i].Raise; w.cast.fails == crescendo.RungID(i+1) {
 			raise.SoftCap = raise.HardCap - raise.HardCap/10 // beyond what the treasury can buy alone
 		}

@@ -65,6 +65,8 @@ func (h *history) event(w *world, e crescendo.Event) {
 	case "program":
 		h.moved = w.height()
 		h.first(w, "rung %d enters %s", e.Rung, e.Get("to"))
+	case "research":
+		h.research(w, e)
 	case "funding":
 		if e.Kind == "funding.refunded" {
 			h.first(w, "refund of rung %d to %s", e.Rung, e.Get("account"))
@@ -277,6 +279,7 @@ func (w *world) checkEnd() {
 		v := &w.chain.rungs[i]
 		switch v.state.Stage {
 		case program.StageServing, program.StageOpened:
+			w.checkAdopted(v)
 			w.checkServed(v)
 		case program.StageRefunding:
 			w.checkRefunded(v)

@@ -35,10 +35,14 @@ func (o *organiser) wake(w *world, a *actor) {
 			o.start(w, v)
 		}
 	}
+	w.claimSometimes(a) // royalties of its own recipe
 }
 
 func (o *organiser) start(w *world, v *rung) {
 	if v.state.Recipe.IsZero() {
+		if w.contested(v.id) {
+			return
+		}
 		entries, err := research.Entries.List(w.chain.store, nil, 16, uint32(v.id))
 		if err != nil {
 			w.fail("read recipes: %v", err)
@@ -59,14 +63,21 @@ func (o *organiser) start(w *world, v *rung) {
 }
 
 // researcher enters recipes, the later ones built on the earlier ones.
-type researcher struct{ self *actor }
+type researcher struct {
+	self   *actor
+	copies crescendo.Account // enters what this one wrote; empty: its own
+}
 
 func (r *researcher) forget(*world, bool) {}
 
 func (r *researcher) wake(w *world, a *actor) {
 	for i := range w.chain.rungs {
 		v := &w.chain.rungs[i]
-		if s := v.state.Stage; s == program.StageRaising || s == program.StageCompeting {
+		switch {
+		case !v.eligible():
+		case w.contested(v.id):
+			r.compete(w, v)
+		case r.copies == "":
 			m := &research.MsgRegister{Sender: a.name, Rung: v.id, Recipe: recipe(a.name, v.id)}
 			if known, _ := research.Origins.Has(w.chain.store, slices.Clone(bytesOf(recipe(a.name, v.id-1)))); known {
 				m.Parents = []crescendo.Hash{recipe(a.name, v.id-1)}

@@ -54,11 +54,16 @@ type Report struct {
 	Slashed  int
 	Cheaters int
 	Settled  int // receipts chains
-	Stages   []program.Stage
-	Trainers int
-	Honest   Share // trainers' pay and loss, by what they are
-	Cheating Share
-	Trace    crescendo.Hash // of every event in order, and of the final state
+	Adopted  int // by competitions
+	Copies   int // found
+	Refuted  int // runners who lied about a trial
+
+	Challengers int // adopted recipes that beat the programme's own
+	Stages      []program.Stage
+	Trainers    int
+	Honest      Share // trainers' pay and loss, by what they are
+	Cheating    Share
+	Trace       crescendo.Hash // of every event in order, and of the final state
 }
 
 // Share is what a group of trainers earned and lost.

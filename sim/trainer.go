@@ -60,6 +60,7 @@ func (t *trainer) wake(w *world, a *actor) {
 		v := &w.chain.rungs[i]
 		switch v.state.Stage {
 		case program.StageRaising, program.StageCompeting, program.StageTraining:
+			t.try(w, v)
 			t.train(w, v)
 		}
 	}
@@ -133,10 +134,10 @@ func (t *trainer) labour(w *world, v *rung, run training.Run, start crescendo.Ha
 		start = crescendo.Hash{}
 	}
 	r := training.MsgReveal{Sender: t.self.name, Rung: v.id, Round: run.Round, Base: run.Base, Size: 100, Start: start,
-		Tokens: w.chain.spec.Rungs[v.id-1].RoundTokens()}
+		Tokens: w.planned(v.id).RoundTokens()}
 	r.Salt = digest.Sum("sim/salt", run.Seed[:], []byte(t.self.name))
 	if !start.IsZero() {
-		r.Eager = w.chain.spec.Rungs[v.id-1].Training.Eager
+		r.Eager = w.planned(v.id).Training.Eager
 	}
 	r.End, r.Payload = work(run.Seed, run.Base, start, t.self.name)
 	gain := 40_000 + t.skill + int64(w.rng.IntN(4000))
