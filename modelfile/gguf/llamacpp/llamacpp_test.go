@@ -147,13 +147,15 @@ func TestLlamaCpp(t *testing.T) {
 			RopeScaling: engine.RopeScaling{Kind: engine.RopeLlama3, Factor: 8, LowFactor: 1, HighFactor: 4, Original: 64}},
 	}
 	for name, shape := range shapes {
-		m := trained(t, shape, ids)
-		for _, kind := range []gguf.Type{gguf.F32, gguf.F16, gguf.Q8} {
-			if (shape.QKVBias || shape.RopeScaling.Kind != "") && kind != gguf.F32 {
-				continue // what they add is stored one way only
+		t.Run(name, func(t *testing.T) {
+			m := trained(t, shape, ids)
+			for _, kind := range []gguf.Type{gguf.F32, gguf.F16, gguf.Q8} {
+				if (shape.QKVBias || shape.RopeScaling.Kind != "") && kind != gguf.F32 {
+					continue // what they add is stored one way only
+				}
+				t.Run(kind.String(), func(t *testing.T) { compare(t, m, tok, text, kind) })
 			}
-			t.Run(name+"/"+kind.String(), func(t *testing.T) { compare(t, m, tok, text, kind) })
-		}
+		})
 	}
 }
 
