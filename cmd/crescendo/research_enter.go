@@ -245,13 +245,42 @@ type previewJSON struct {
 	CopyOf        *crescendo.Hash  `json:"copy_of"` // null: of no known recipe
 	Parameters    uint64           `json:"parameters"`
 	Budget        uint64           `json:"parameter_budget"`
-	Model         program.Model    `json:"model"`
+	Model         modelJSON        `json:"model"`
 	Sequences     uint32           `json:"sequences"`
 	StepsPerRound uint32           `json:"steps_per_round"`
 	RoundTokens   uint64           `json:"tokens_per_round"`
-	Optimizer     any              `json:"optimizer"`
+	Optimizer     optimizerJSON    `json:"optimizer"`
 	Bond          crescendo.Amount `json:"bond"`
 	Trials        []trialsJSON     `json:"trials"`
+}
+
+type modelJSON struct {
+	Dim     uint32 `json:"dim"`
+	Layers  uint32 `json:"layers"`
+	Heads   uint32 `json:"heads"`
+	KVHeads uint32 `json:"kv_heads"`
+	FFN     uint32 `json:"ffn"`
+	Context uint32 `json:"context"`
+	Tied    bool   `json:"tied"`
+}
+
+func modelOf(m program.Model) modelJSON {
+	return modelJSON{m.Dim, m.Layers, m.Heads, m.KVHeads, m.FFN, m.Context, m.Tied}
+}
+
+// optimizerJSON is program.Optimizer as programs read it.
+type optimizerJSON struct {
+	Kind                  string `json:"kind"`
+	LRMillionths          uint32 `json:"lr_millionths"`
+	MatrixLRMillionths    uint32 `json:"matrix_lr_millionths"`
+	Beta1Millionths       uint32 `json:"beta1_millionths"`
+	Beta2Millionths       uint32 `json:"beta2_millionths"`
+	WeightDecayMillionths uint32 `json:"weight_decay_millionths"`
+	MomentumMillionths    uint32 `json:"momentum_millionths"`
+	ClipMillionths        uint32 `json:"clip_millionths"`
+	WarmupBP              uint32 `json:"warmup_bp"`
+	FinalBP               uint32 `json:"final_bp"`
+	Schedule              string `json:"schedule"`
 }
 
 type trialsJSON struct {
@@ -275,9 +304,9 @@ func (c *cli) preview(name string, data []byte, author crescendo.Account, spec p
 		return err
 	}
 	out := previewJSON{
-		Recipe: recipe.ID(), Substance: recipe.Substance(), Parameters: look.Parameters, Budget: look.Budget, Model: look.Rung.Model,
+		Recipe: recipe.ID(), Substance: recipe.Substance(), Parameters: look.Parameters, Budget: look.Budget, Model: modelOf(look.Rung.Model),
 		Sequences: look.Rung.Training.Sequences, StepsPerRound: look.Rung.Training.Steps, RoundTokens: look.RoundTokens,
-		Optimizer: look.Rung.Training.Optimizer, Bond: look.Rung.Competition.Bond, Trials: []trialsJSON{},
+		Optimizer: optimizerJSON(look.Rung.Training.Optimizer), Bond: look.Rung.Competition.Bond, Trials: []trialsJSON{},
 	}
 	if state != nil {
 		if _, of, known, err := copyOf(state, recipe); err != nil {
