@@ -194,6 +194,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	go h.samples.run(ctx, h.nudge)
 	for {
 		changed := h.c.Model.Changed()
+		h.prepare()
 		if err := h.live.Refresh(ctx); err != nil && ctx.Err() == nil {
 			h.c.Log.Warn("refresh live pages", "error", err)
 		}
@@ -216,5 +217,17 @@ func (h *Hub) nudge() {
 	select {
 	case h.nudged <- struct{}{}:
 	default:
+	}
+}
+
+// prepare has texts read before the first visitor asks for them.
+func (h *Hub) prepare() {
+	if err := h.read(func(f *facts) error {
+		for i := range f.rungs {
+			h.texts.of(f.rungs[i].run.Corpus)
+		}
+		return nil
+	}); err != nil {
+		h.c.Log.Warn("read the programme", "error", err)
 	}
 }

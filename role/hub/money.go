@@ -33,7 +33,7 @@ func (f *facts) flow() (page.Flow, error) {
 	out.Sources = []page.Part{{Name: "funders", Amount: fresh, Class: "funders"}, {Name: "reinvested", Amount: out.Reinvested, Class: "next"}}
 	out.Uses = []page.Part{
 		{Name: "trainers", Amount: trainers, Class: "people"}, {Name: "evaluators", Amount: evaluators, Class: "judges"},
-		{Name: "research", Amount: researchers, Class: "refund"}, {Name: "sealing vaults", Amount: vaults, Class: "operators"}, {Name: "next rung", Amount: next, Class: "next"},
+		{Name: "research", Amount: researchers, Class: "research"}, {Name: "sealing vaults", Amount: vaults, Class: "operators"}, {Name: "next rung", Amount: next, Class: "next"},
 		{Name: "still in purses", Amount: purse, Class: "purse"}, {Name: "refunded", Amount: refunded, Class: "refund"},
 	}
 	out.Shares = []page.Part{

@@ -187,3 +187,11 @@ func ratio(more, less uint64) string {
 	x := float64(more) / float64(less)
 	return Fixed(x, decimals(x)) + " times"
 }
+
+// purse says how much of what a rung raised is not yet spent.
+func (s Step) purse() string {
+	if s.Purse == 0 {
+		return "raised"
+	}
+	return "raised; " + Plain(s.Purse) + " in the purse"
+}
