@@ -5,6 +5,7 @@ import (
 
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/node"
+	"github.com/crescendo-network/crescendo/research"
 	"github.com/crescendo-network/crescendo/role/actor"
 	"github.com/crescendo-network/crescendo/training"
 	"github.com/spf13/cobra"
@@ -38,6 +39,9 @@ func (c *cli) startTraining() *cobra.Command {
 					first, err := maybe(training.Runs.Get(state, uint32(1)))
 					if err != nil || !first.Corpus.IsZero() {
 						return actor.Corpus{Manifest: first.Corpus, Root: first.Root}, err
+					}
+					if tried, err := maybe(research.Texts.Get(state, uint32(r.id()))); err != nil || !tried.Corpus.IsZero() {
+						return actor.Corpus{Manifest: tried.Corpus, Root: tried.Root}, err
 					}
 					pack, err := actor.Pack(ctx, spec, dir, seed, conn.Blobs, s.progress)
 					if err != nil {
