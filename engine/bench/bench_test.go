@@ -15,7 +15,11 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	hashes := map[string]string{}
-	for _, name := range native.Kernels() {
+	names := native.Kernels()
+	if len(names) > 1 {
+		names = names[1:] // portable is slow, and compared in engine/native
+	}
+	for _, name := range names {
 		for threads := 1; threads <= 2; threads++ {
 			e, err := native.NewWithKernel(threads, name)
 			if err != nil {
