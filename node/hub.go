@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"strings"
@@ -13,7 +12,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/crescendo-network/crescendo"
-	"github.com/crescendo-network/crescendo/blob"
 	"github.com/crescendo-network/crescendo/node/home"
 	"github.com/crescendo-network/crescendo/node/narrate"
 	"github.com/crescendo-network/crescendo/program"
@@ -140,6 +138,10 @@ func (s *source) name(height crescendo.Height) (crescendo.Hash, bool) {
 // comes from the archive, which remembers longer.
 const recent = 64
 
+// archivePoll is the pause between looks at an archive whose ledger cannot be
+// reached.
+const archivePoll = time.Second
+
 // Block implements record.Source.
 func (s *source) Block(ctx context.Context, height crescendo.Height) ([]byte, error) {
 	if name, ok := s.name(height); ok {
@@ -151,16 +153,22 @@ func (s *source) Block(ctx context.Context, height crescendo.Height) ([]byte, er
 			return live.Block(ctx, height)
 		}
 	}
-	if err := s.list(ctx); err != nil {
-		return nil, err
+	for {
+		if err := s.list(ctx); err != nil {
+			return nil, err
+		}
+		if name, ok := s.name(height); ok {
+			return s.audit.Blobs.Get(ctx, name, maxBlock)
+		}
+		if ok {
+			return live.Block(ctx, height)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(archivePoll):
+		}
 	}
-	if name, ok := s.name(height); ok {
-		return s.audit.Blobs.Get(ctx, name, maxBlock)
-	}
-	if ok {
-		return live.Block(ctx, height)
-	}
-	return nil, fmt.Errorf("the archive does not have block %d yet: %w", height, blob.ErrNotFound)
 }
 
 // sayer tells events as `crescendo up` does.

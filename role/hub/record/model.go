@@ -255,7 +255,8 @@ func (m *Model) replay(ctx context.Context) error {
 			return fmt.Errorf("read recorded blocks: %w", err)
 		}
 		if _, err := m.step(raw); err != nil {
-			return fmt.Errorf("execute recorded blocks: %w", err)
+			return crescendo.Errorf(crescendo.CodeInvalid, "execute recorded blocks: %v", err).
+				WithHint("delete the file of the read model, hub.db: it is built again")
 		}
 		if n%256 == 0 {
 			m.announce(last, nil)
