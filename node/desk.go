@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"strings"
 
@@ -124,7 +123,7 @@ func plugDesk(ctx context.Context, c HubConfig, h home.Home, site *hub.Hub, past
 		if err != nil {
 			return nil, err
 		}
-		r := readOnly{g, site}
+		r := readOnly{g, desk.NewReading(site, past, c.Log)}
 		site.Plug(r)
 		return r, nil
 	}
@@ -141,17 +140,7 @@ func plugDesk(ctx context.Context, c HubConfig, h home.Home, site *hub.Hub, past
 // readOnly is the guard of a hub at which nobody can act.
 type readOnly struct {
 	*guard.Guard
-	site *hub.Hub
-}
-
-// Routes implements hub.Section.
-func (s readOnly) Routes(mux *http.ServeMux) {
-	for _, path := range []string{"/login", "/account", "/playground", "/tx"} {
-		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
-			s.site.Refuse(w, r, crescendo.Errorf(crescendo.CodeWrongTime, "this hub is read-only: it reaches no ledger of the programme").
-				WithHint("start it again while the programme runs"))
-		})
-	}
+	desk.Reading
 }
 
 // Run implements service: there is nothing to do.

@@ -13,14 +13,14 @@ import (
 
 var (
 	href    = regexp.MustCompile(`href="(/[^"#]*)(#[^"]*)?"`)
-	numbers = regexp.MustCompile(`/[0-9]+`)
+	numbers = regexp.MustCompile(`/[0-9]+(/|$)`)
 	names   = regexp.MustCompile(`/(cresc1[a-z0-9]+|[0-9a-fA-F]{64})`)
 )
 
 // pattern is the kind of a page: its address without what it is about.
 func pattern(path string) string {
 	path, _, _ = strings.Cut(path, "?")
-	return names.ReplaceAllString(numbers.ReplaceAllString(path, "/N"), "/X")
+	return numbers.ReplaceAllString(names.ReplaceAllString(path, "/X"), "/N$1")
 }
 
 // perKind is how many pages of a kind are looked at.

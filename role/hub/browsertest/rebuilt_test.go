@@ -16,7 +16,9 @@ import (
 // hub whose read model has been deleted, and of one with another home, are
 // those of the first, byte for byte.
 func testRebuilt(t *testing.T, p *programme) {
-	p.up.stop()
+	if p.up != nil {
+		p.up.stop()
+	}
 	listen, home := freeAddress(t), t.TempDir()
 	hub, stop := p.mirror(t, home, listen)
 	first := settled(t, hub)

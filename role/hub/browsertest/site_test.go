@@ -13,5 +13,17 @@ func TestPagesOfARunningHub(t *testing.T) {
 	if hub == "" {
 		t.Skip("CRESCENDO_HUB is not set")
 	}
-	testPages(t, startChromium(t, hub))
+	b := startChromium(t, hub)
+	t.Run("screenshots", func(t *testing.T) { shoot(t, b) })
+	testPages(t, b)
+}
+
+// TestRebuiltFromARun compares hubs of a run that has ended: CRESCENDO_RUN is
+// its home, CRESCENDO_BIN the folder of the programs.
+func TestRebuiltFromARun(t *testing.T) {
+	p := &programme{t: t, bin: os.Getenv("CRESCENDO_BIN"), home: os.Getenv("CRESCENDO_RUN")}
+	if p.bin == "" || p.home == "" {
+		t.Skip("CRESCENDO_RUN or CRESCENDO_BIN is not set")
+	}
+	testRebuilt(t, p)
 }

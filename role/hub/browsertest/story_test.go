@@ -26,15 +26,15 @@ func TestHub(t *testing.T) {
 	step("fund", func(t *testing.T) { testFund(t, b) })
 	step("round-arrives", func(t *testing.T) { testRoundArrives(t, b) })
 	step("vote", func(t *testing.T) { testVote(t, b) })
+	step("keyboard", func(t *testing.T) { testKeyboard(t, b) })
 	step("kill-trainer", func(t *testing.T) { testKill(t, b, p) })
 	step("playground", func(t *testing.T) { testPlayground(t, b) })
 	step("claim", func(t *testing.T) { testClaim(t, b) })
-	step("keyboard", func(t *testing.T) { testKeyboard(t, b) })
+	step("screenshots", func(t *testing.T) { shoot(t, b) })
+	step("load", func(t *testing.T) { testLoad(t, p) })
 	step("pages", func(t *testing.T) {
 		testPages(t, b, "/account", "/desk/fund", "/desk/enter", "/desk/vote", "/workshop", "/playground")
 	})
-	step("screenshots", func(t *testing.T) { shoot(t, b) })
-	step("load", func(t *testing.T) { testLoad(t, p) })
 	step("rebuilt", func(t *testing.T) { testRebuilt(t, p) })
 }
 
