@@ -142,9 +142,18 @@ func event(f Fragment) []byte {
 func (t *topic) since(seen uint64) (data []byte, version uint64, more <-chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	size, n := 0, 0
 	for _, f := range t.fragments {
 		if f.version > seen {
-			data = append(data, f.event...)
+			data, size, n = f.event, size+len(f.event), n+1
+		}
+	}
+	if n > 1 { // one alone is sent as it is: nobody changes it
+		data = make([]byte, 0, size)
+		for _, f := range t.fragments {
+			if f.version > seen {
+				data = append(data, f.event...)
+			}
 		}
 	}
 	return data, t.version, t.changed
