@@ -146,7 +146,11 @@ func (c *cli) enterRecipe(ctx context.Context, r *remote, name string, data []by
 		return one(&research.MsgEnter{Sender: author, Rung: r.id(), Commitment: e.Commitment})
 	})
 	if err != nil {
-		return err
+		var refusal *crescendo.Error
+		if errors.As(err, &refusal) {
+			return errors.Join(err, e.forget(r.home))
+		}
+		return err // it may be on the ledger all the same
 	}
 	c.note("recipe %s is entered; nobody can see it. Its bond of %s returns unless it is a copy or is never shown.", recipe.ID().Short(), look.Rung.Competition.Bond)
 	if !wait {
@@ -222,7 +226,7 @@ func (c *cli) show(ctx context.Context, r *remote, signer ledger.Signer, wait bo
 			msgs = append(msgs, e.message())
 		}
 		if len(msgs) == 0 {
-			return nil, crescendo.Errorf(crescendo.CodeDuplicate, "show recipes of rung %d: all have been shown", r.rung)
+			return nil, crescendo.Errorf(crescendo.CodeDuplicate, "show recipes of rung %d: nothing is left to show", r.rung)
 		}
 		return msgs, nil
 	})

@@ -40,6 +40,14 @@ func (e sealedEntry) keep(dir string) error {
 	return h.WriteJSON(entryFile(e.Commitment), e)
 }
 
+// forget drops an entry that the ledger has refused.
+func (e sealedEntry) forget(dir string) error {
+	if err := os.Remove(home.Home{Dir: dir}.Path(entryFile(e.Commitment))); err != nil {
+		return fmt.Errorf("forget entry: %w", err)
+	}
+	return nil
+}
+
 // keptEntries reads the entries of one account for a rung of a chain.
 func keptEntries(dir, chain string, rung crescendo.RungID, author crescendo.Account) ([]sealedEntry, error) {
 	folder := home.Home{Dir: dir}.Path("entries")
