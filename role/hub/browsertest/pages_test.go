@@ -14,7 +14,7 @@ import (
 var (
 	href    = regexp.MustCompile(`href="(/[^"#]*)(#[^"]*)?"`)
 	numbers = regexp.MustCompile(`/[0-9]+(/|$)`)
-	names   = regexp.MustCompile(`/(cresc1[a-z0-9]+|[0-9a-fA-F]{64})`)
+	names   = regexp.MustCompile(`/(cresc1[a-z0-9]+|@[a-z]+|[0-9a-fA-F]{64})`)
 )
 
 // pattern is the kind of a page: its address without what it is about.
