@@ -1111,7 +1111,7 @@ func money(l planner.Ladder) templ.Component {
 			templ_7745c5c3_Var60 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 87, "<section class=\"panel\"><h2>Work and money</h2><div class=\"scroll\"><table><thead><tr><th scope=\"col\">Rung</th><th scope=\"col\" class=\"n\">Parameters</th><th scope=\"col\" class=\"n\">Tokens</th><th scope=\"col\" class=\"n\">Sites × GPUs</th><th scope=\"col\" class=\"n\">Days</th><th scope=\"col\" class=\"n\">GPU-hours</th><th scope=\"col\" class=\"n\">Takes</th><th scope=\"col\" class=\"n\">Raises</th><th scope=\"col\" class=\"n\">As MoE</th></tr></thead> <tbody>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 87, "<section class=\"panel\"><h2>Work and money</h2><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Work and money, by rung\"><table><thead><tr><th scope=\"col\">Rung</th><th scope=\"col\" class=\"n\">Parameters</th><th scope=\"col\" class=\"n\">Tokens</th><th scope=\"col\" class=\"n\">Sites × GPUs</th><th scope=\"col\" class=\"n\">Days</th><th scope=\"col\" class=\"n\">GPU-hours</th><th scope=\"col\" class=\"n\">Takes</th><th scope=\"col\" class=\"n\">Raises</th><th scope=\"col\" class=\"n\">As MoE</th></tr></thead> <tbody>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -1354,7 +1354,7 @@ func sites(l planner.Ladder) templ.Component {
 			templ_7745c5c3_Var77 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 106, "<section class=\"panel\"><div class=\"panel-head\"><h2>A site and its link</h2><p>share of the time a site computes, simulated at four links</p></div><div class=\"scroll\"><table><thead><tr><th scope=\"col\">Rung</th><th scope=\"col\">Smallest site</th><th scope=\"col\" class=\"n\">Up = down a round</th>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 106, "<section class=\"panel\"><div class=\"panel-head\"><h2>A site and its link</h2><p>share of the time a site computes, simulated at four links</p></div><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"A site and its link, by rung\"><table><thead><tr><th scope=\"col\">Rung</th><th scope=\"col\">Smallest site</th><th scope=\"col\" class=\"n\">Up = down a round</th>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
