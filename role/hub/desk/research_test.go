@@ -9,7 +9,9 @@ import (
 	"testing"
 
 	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/blob"
 	"github.com/crescendo-network/crescendo/governance"
+	"github.com/crescendo-network/crescendo/internal/canon"
 	"github.com/crescendo-network/crescendo/internal/kv"
 	"github.com/crescendo-network/crescendo/program"
 	"github.com/crescendo-network/crescendo/research"
@@ -62,7 +64,8 @@ func (w *world) closeEntries(t *testing.T) {
 // A recipe is entered sealed, kept, and shown by the hub when entries have
 // closed: not before, and not twice.
 func TestEnterARecipe(t *testing.T) {
-	w := open(t)
+	public := blob.NewMemory()
+	w := open(t, func(c *desk.Config) { c.Blobs = public })
 	b := w.loggedIn()
 	shown := b.post("/desk/enter", "rung", "2", "name", "twice as fast", "lr", "48000")
 	wantText(t, shown, http.StatusOK, "Parameters", "Bond", "<b>500</b> (0.0005 DEMO) from you", "MsgEnter")
@@ -84,6 +87,9 @@ func TestEnterARecipe(t *testing.T) {
 	if e := w.entered(t); len(e) != 1 || !e[0].Value.Revealed.IsZero() {
 		t.Fatalf("entries %+v", e)
 	}
+	for h := range public.List(t.Context()) {
+		t.Errorf("blob %s was published while entries were open", h)
+	}
 	w.closeEntries(t)
 	for range 2 {
 		if err := w.desk.ShowEntries(t.Context()); err != nil {
@@ -94,6 +100,9 @@ func TestEnterARecipe(t *testing.T) {
 	recipe, err := research.Contents.Get(w.state(), id[:])
 	if err != nil {
 		t.Fatal(err)
+	}
+	if has, err := public.Has(t.Context(), blob.Sum(canon.Encode(recipe))); err != nil || !has {
+		t.Errorf("the recipe is not published: %v", err)
 	}
 	if recipe.Name != "twice as fast" || recipe.Optimizer.LRMillionths != 48000 || recipe.Optimizer.Kind != "muon" || recipe.Sequences != 0 || recipe.Author != demo.Account() {
 		t.Errorf("recipe %+v", recipe)
