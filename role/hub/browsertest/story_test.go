@@ -55,7 +55,7 @@ func (p *tab) fillIn(action, verb string, fields ...string) {
 		p.fill(fields[i], fields[i+1])
 	}
 	p.press("Show what it would do")
-	p.until("a preview", `document.body.innerText.includes("what it would do") || document.querySelector("#problem") !== null`)
+	p.until("a preview", `document.querySelector("h1").innerText.includes("what it would do") || document.querySelector("#problem") !== null`)
 	if said := value[string](p, `document.querySelector("#problem")?.innerText ?? ""`); said != "" {
 		p.t.Fatalf("%s is refused: %s", action, said)
 	}
@@ -215,8 +215,9 @@ func testKeyboard(t *testing.T, b *chromium) {
 			break
 		}
 	}
-	p.run(chromedp.KeyEvent("1"), chromedp.KeyEvent(kb.Enter))
-	p.until("the preview of the vote", `document.body.innerText.includes("what it would do")`)
+	p.run(chromedp.KeyEvent("1"), chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent("n")) // the vote changes to no
+	p.run(chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(kb.Enter))
+	p.until("the preview of the vote", `document.querySelector("h1").innerText.includes("what it would do")`)
 }
 
 // focusShown is empty if the element with the focus looks different for it.
