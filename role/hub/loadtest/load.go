@@ -76,12 +76,16 @@ type crowd struct {
 
 	mu      sync.Mutex
 	first   map[uint64]time.Time // of each update; guarded by mu
+	began   time.Time            // of measuring; guarded by mu
 	late    []time.Duration      // guarded by mu; at most maxSamples
 	snaps   []time.Duration      // guarded by mu
 	refused int                  // guarded by mu
 	lost    int                  // guarded by mu
 	said    string               // by the first that was refused; guarded by mu
 }
+
+// maxUpdates bounds what a viewer remembers.
+const maxUpdates = 1 << 16
 
 // maxSamples bounds memory; beyond it every further sample is left out.
 const maxSamples = 4 << 20
@@ -127,6 +131,9 @@ func Run(ctx context.Context, c Config, progress func(string)) (Report, error) {
 		return Report{}, err
 	}
 	began := time.Now()
+	w.mu.Lock()
+	w.began = began
+	w.mu.Unlock()
 	w.measuring.Store(true)
 	progress(fmt.Sprintf("measuring for %v", c.Duration))
 	select {
@@ -215,7 +222,7 @@ func (w *crowd) read(body interface{ Read([]byte) (int, error) }, asked time.Tim
 	lines.Buffer(make([]byte, 4<<10), maxLine)
 	var h maphash.Hash
 	h.SetSeed(w.seed)
-	come, size := false, 0
+	come, size, had := false, 0, map[uint64]bool{}
 	for lines.Scan() {
 		line := lines.Bytes()
 		size += len(line) + 1
@@ -231,7 +238,11 @@ func (w *crowd) read(body interface{ Read([]byte) (int, error) }, asked time.Tim
 			w.snaps = append(w.snaps, time.Since(asked))
 			w.mu.Unlock()
 		}
-		w.note(h.Sum64(), size)
+		update := h.Sum64()
+		w.note(update, size, had[update])
+		if len(had) < maxUpdates {
+			had[update] = true
+		}
 		h.Reset()
 		size = 0
 	}
@@ -240,8 +251,10 @@ func (w *crowd) read(body interface{ Read([]byte) (int, error) }, asked time.Tim
 
 var errEnded = errors.New("the stream has ended")
 
-// note counts an event of one viewer.
-func (w *crowd) note(update uint64, size int) {
+// note counts an event of one viewer. What the viewer has had before, or others
+// had before measuring began, is a fragment that has become what it once was:
+// it tells nothing of how late anybody is.
+func (w *crowd) note(update uint64, size int, had bool) {
 	now := time.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -255,7 +268,7 @@ func (w *crowd) note(update uint64, size int) {
 	}
 	w.events.Add(1)
 	w.bytes.Add(uint64(size))
-	if len(w.late) < maxSamples {
+	if !had && !first.Before(w.began) && len(w.late) < maxSamples {
 		w.late = append(w.late, now.Sub(first))
 	}
 }
