@@ -276,11 +276,30 @@ func (p *tab) text() string {
 // press clicks a button, as a mouse does.
 func (p *tab) press(label string) {
 	p.t.Helper()
-	p.run(chromedp.Click(chromedp.Search(fmt.Sprintf(`//button[normalize-space()=%q]`, label)), chromedp.NodeVisible))
+	p.once(chromedp.Click(chromedp.Search(fmt.Sprintf(`//button[normalize-space()=%q]`, label)), chromedp.NodeVisible))
 }
 
 // fill sets a field of a form.
 func (p *tab) fill(name, text string) {
 	p.t.Helper()
-	p.run(chromedp.SetValue(chromedp.CSS(fmt.Sprintf(`main [name=%q]`, name)), text))
+	p.once(chromedp.SetValue(chromedp.CSS(fmt.Sprintf(`main [name=%q]`, name)), text))
+}
+
+// once carries out an action on a page that has been loaded. A page that is
+// replaced at that very moment takes the element with it: then it is looked
+// for again on the next one.
+func (p *tab) once(action chromedp.Action[chromedp.Void]) {
+	p.t.Helper()
+	for tries := 0; ; tries++ {
+		p.until("a loaded page", `document.readyState === "complete"`)
+		ctx, cancel := context.WithTimeout(p.ctx, time.Minute)
+		err := chromedp.Do(ctx, action)
+		cancel()
+		if err == nil {
+			return
+		}
+		if tries == 20 || !strings.Contains(err.Error(), "node") {
+			p.t.Fatalf("in the browser: %v", err)
+		}
+	}
 }

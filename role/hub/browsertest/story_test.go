@@ -133,7 +133,7 @@ func testKill(t *testing.T, b *chromium, run *programme) {
 	p.visit("/workshop")
 	p.press("Kill a trainer")
 	p.reading("has been killed")
-	p.run(chromedp.Click(chromedp.CSS(`.flash a`)))
+	p.once(chromedp.Click(chromedp.CSS(`.flash a`)))
 	p.until("the page where it shows", `location.pathname === "/network"`)
 	run.until("a trainer with another process", func() bool {
 		for name, old := range before {
