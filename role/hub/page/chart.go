@@ -1,8 +1,10 @@
 package page
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -21,9 +23,10 @@ type plot struct {
 	line    string // points of the polyline
 	area    string
 	x, y    []float64
-	ticks   []tick // of the vertical axis
-	columns []tick // of the horizontal axis
-	marks   []mark // horizontal lines: baselines
+	ticks   []tick  // of the vertical axis
+	columns []tick  // of the horizontal axis
+	marks   []mark  // horizontal lines: baselines
+	now     float64 // height of the newest value's name
 }
 
 type tick struct {
@@ -90,21 +93,31 @@ func plotLoss(l Loss) plot {
 	return p
 }
 
-// spread keeps the names of lines that lie close together apart.
+// spread keeps the names of lines apart from one another and, at the right
+// edge, from the newest value.
 func (p *plot) spread() {
+	const apart = 14
 	for i := range p.marks {
 		p.marks[i].label = p.marks[i].y + 4
 	}
-	const apart = 14
-	if len(p.marks) == 2 {
-		a, b := &p.marks[0], &p.marks[1]
-		if a.y > b.y {
-			a, b = b, a
-		}
-		if gap := b.label - a.label; gap < apart {
-			a.label -= (apart - gap) / 2
-			b.label += (apart - gap) / 2
-		}
+	order := make([]*float64, 0, len(p.marks)+1)
+	for i := range p.marks {
+		order = append(order, &p.marks[i].label)
+	}
+	if n := len(p.x); n > 0 && p.x[n-1] > chartWidth-chartRight-50 {
+		p.now = p.y[n-1] + 5
+		order = append(order, &p.now)
+	} else if n > 0 {
+		p.now = p.y[n-1] + 5
+	}
+	slices.SortStableFunc(order, func(a, b *float64) int { return cmp.Compare(*a, *b) })
+	for i := 1; i < len(order); i++ {
+		*order[i] = max(*order[i], *order[i-1]+apart)
+	}
+	// What was pushed below the picture goes up again, and pushes.
+	for i, limit := len(order)-1, float64(chartHeight-chartBottom); i >= 0; i-- {
+		*order[i] = min(*order[i], limit)
+		limit = *order[i] - apart
 	}
 }
 
