@@ -91,7 +91,7 @@ func TestThousandthLadder(t *testing.T) {
 			t.Errorf("%s has %d parameters", spec.Rungs[i].Name, got)
 		}
 	}
-	if got := spec.Rungs[0].Tokens(4); got != 61*4*20*512 {
+	if got := spec.Rungs[0].Tokens(4); got != 56*4*20*512 {
 		t.Errorf("rung 1 trains on %d tokens", got)
 	}
 }
