@@ -104,3 +104,14 @@ bits-test:
 .PHONY: browser-test
 browser-test: build
 	CRESCENDO_BIN=$(CURDIR)/bin CRESCENDO_BROWSER=required $(GO) test -count=1 -timeout 25m -v -run 'TestHub$$' ./role/hub/browsertest
+
+# Uses a ledger and its hub with CosmJS, the library of Cosmos wallets; needs
+# node, npm and the network.
+WALLET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/crescendo/wallet
+
+.PHONY: wallet-test
+wallet-test: build
+	@mkdir -p $(WALLET_DIR)
+	cp tools/wallet/package.json tools/wallet/package-lock.json $(WALLET_DIR)/
+	npm ci --silent --no-audit --no-fund --ignore-scripts --prefix $(WALLET_DIR)
+	CRESCENDO_BIN=$(CURDIR)/bin CRESCENDO_COSMJS=$(WALLET_DIR) $(GO) test -count=1 -timeout 10m -v -run 'TestWallet$$' ./cmd/crescendo

@@ -46,7 +46,7 @@ func NewDesk(c DeskConfig) (*desk.Desk, error) {
 	}
 	cfg := desk.Config{
 		Ledger: c.Connection.Ledger, Frame: c.Frame, Keys: keyFiles{}, Home: c.Home.Path("hub"), Relay: c.Connection.Programme.Relay,
-		Blobs: c.Connection.Blobs, RPC: c.Connection.Programme.LedgerRPC, Hosts: append(hosts, c.Hosts...), TLS: c.TLS,
+		Blobs: c.Connection.Blobs, RPC: c.Connection.Programme.LedgerRPC, REST: c.Connection.Programme.LedgerREST, Hosts: append(hosts, c.Hosts...), TLS: c.TLS,
 		Archive: c.History, Log: c.Log,
 	}
 	if c.Here && strings.HasPrefix(c.Connection.Programme.ChainID, simPrefix) {

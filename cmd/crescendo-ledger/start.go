@@ -64,6 +64,7 @@ func startCommand() *cobra.Command {
 	f.StringVar(&c.RPC, "rpc", "127.0.0.1:26657", "address of the JSON-RPC; port 0 chooses one")
 	f.StringVar(&c.GRPC, "grpc", "127.0.0.1:0", "address of gRPC; empty for none")
 	f.StringVar(&c.REST, "rest", "127.0.0.1:0", "address of the REST gateway; empty for none")
+	f.StringSliceVar(&c.CORS, "cors", nil, "origins whose pages may call RPC and REST from a browser, such as https://explorer.example")
 	f.StringVar(&c.P2P, "p2p", "127.0.0.1:0", "address for other validators")
 	f.StringVar(&c.Peers, "peers", "", "other validators, id@host:port, comma-separated")
 	f.DurationVar(&c.BlockTime, "block-time", app.DefaultBlockTime, "wait between blocks")

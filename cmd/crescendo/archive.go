@@ -36,6 +36,8 @@ func (c *cli) archive() *cobra.Command {
 	cmd.Flags().StringVar(&f.Home, "home", home.Default(), "directory of blobs and index")
 	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:0", "address to serve on; port 0 takes any free one")
 	cmd.Flags().StringVar(&f.Programme.LedgerRPC, "ledger", "", "JSON-RPC of a validator, http://host:port")
+	cmd.Flags().StringVar(&f.Programme.LedgerGRPC, "ledger-grpc", "", "gRPC of a validator to tell wallets and explorers, host:port")
+	cmd.Flags().StringVar(&f.Programme.LedgerREST, "ledger-rest", "", "REST gateway of a validator to tell wallets and explorers, http://host:port")
 	cmd.Flags().StringVar(&f.Programme.ChainID, "chain-id", "", "name of the chain")
 	cmd.Flags().StringVar(&f.Programme.Relay, "relay", "", "address of the relay to tell newcomers")
 	cmd.Flags().StringVar(&f.Programme.GenesisHash, "genesis-hash", "", "hash of the genesis to tell newcomers")

@@ -104,6 +104,16 @@ func TestTutorial(t *testing.T) {
 	play(t, "testdata/tutorial")
 }
 
+// TestWallet has CosmJS read, send, sign and log in, as wallets and explorers
+// do. It runs only where CRESCENDO_COSMJS names a folder that has CosmJS
+// installed: make wallet-test.
+func TestWallet(t *testing.T) {
+	if os.Getenv("CRESCENDO_BIN") == "" || os.Getenv("CRESCENDO_COSMJS") == "" {
+		t.Skip("CRESCENDO_BIN or CRESCENDO_COSMJS is not set")
+	}
+	play(t, "testdata/walletjs")
+}
+
 func play(t *testing.T, dir string) {
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -116,6 +126,8 @@ func play(t *testing.T, dir string) {
 			e.Setenv("CRESCENDO_HOME", filepath.Join(e.WorkDir, "home"))
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("BIN", os.Getenv("CRESCENDO_BIN"))
+			e.Setenv("TOOLS", filepath.Join(root, "tools"))
+			e.Setenv("CRESCENDO_COSMJS", os.Getenv("CRESCENDO_COSMJS"))
 			return nil
 		},
 	})

@@ -36,7 +36,8 @@ func nodeForReading(t *testing.T) (*app.Node, *client.Client) {
 	if err := app.Init(home, genesis()); err != nil {
 		t.Fatal(err)
 	}
-	n := start(t, app.NodeConfig{Home: home, BlockTime: 50 * time.Millisecond, GRPC: "127.0.0.1:0", REST: "127.0.0.1:0"})
+	n := start(t, app.NodeConfig{Home: home, BlockTime: 50 * time.Millisecond, GRPC: "127.0.0.1:0", REST: "127.0.0.1:0",
+		CORS: []string{"https://explorer.example"}})
 	l := dial(t, n)
 	openRaise(t, l)
 	for i := range 4 {
@@ -326,6 +327,23 @@ func standardAPIs(t *testing.T, n *app.Node) {
 		resp.Body.Close()
 		if err != nil || !strings.Contains(string(body), want) {
 			t.Errorf("%s: %v, %.300s; want %q in it", path, err, body, want)
+		}
+	}
+	for _, base := range []string{"http://" + n.REST + "/cosmos/bank/v1beta1/supply", "http://" + n.RPC + "/status"} {
+		for origin, want := range map[string]string{"https://explorer.example": "https://explorer.example", "https://elsewhere.example": "", "": ""} {
+			req, err := http.NewRequest(http.MethodGet, base, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Origin", origin)
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if got := resp.Header.Get("Access-Control-Allow-Origin"); got != want {
+				t.Errorf("%s from %q: allowed %q, want %q", base, origin, got, want)
+			}
 		}
 	}
 }

@@ -13,13 +13,13 @@ import (
 )
 
 // ports are where this run's processes serve, chosen free at its start.
-type ports struct{ ledger, archive, relay, proxy, hub string }
+type ports struct{ ledger, grpc, rest, archive, relay, proxy, hub string }
 
 // choosePorts finds free ports and lets go of them again at once. Another
 // program could take one in between; then its owner fails to start, loudly.
 func choosePorts() (ports, error) {
 	var p ports
-	for _, dst := range []*string{&p.ledger, &p.archive, &p.relay, &p.proxy} {
+	for _, dst := range []*string{&p.ledger, &p.grpc, &p.rest, &p.archive, &p.relay, &p.proxy} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return ports{}, fmt.Errorf("find a free port: %w", err)
@@ -74,7 +74,7 @@ func (l launcher) seat(role, name string, args ...string) supervise.Process {
 func (l launcher) ledger() supervise.Process {
 	return supervise.Process{
 		Role: "ledger", Name: "ledger", Path: l.programs.ledger, Address: l.url(l.ports.ledger), Ready: l.ready("ledger"),
-		Args: []string{"start", "--home", l.home.Path("ledger"), "--rpc", l.ports.ledger,
+		Args: []string{"start", "--home", l.home.Path("ledger"), "--rpc", l.ports.ledger, "--grpc", l.ports.grpc, "--rest", l.ports.rest,
 			"--block-time", strconv.Itoa(l.blockMS) + "ms", "--ready-file", l.ready("ledger")},
 		Env: []string{"GOGC=200"},
 	}
@@ -84,7 +84,7 @@ func (l launcher) archive(p archive.Programme) supervise.Process {
 	return supervise.Process{
 		Role: "archive", Name: "archive", Path: l.programs.crescendo, Address: l.url(l.ports.archive), Ready: l.ready("archive"),
 		Args: []string{"archive", "--home", l.home.Path("archive"), "--listen", l.ports.archive,
-			"--ledger", p.LedgerRPC, "--chain-id", p.ChainID, "--relay", p.Relay, "--genesis-hash", p.GenesisHash,
+			"--ledger", p.LedgerRPC, "--ledger-grpc", p.LedgerGRPC, "--ledger-rest", p.LedgerREST, "--chain-id", p.ChainID, "--relay", p.Relay, "--genesis-hash", p.GenesisHash,
 			"--trust", fmt.Sprintf("%d:%s", p.Trust.Height, p.Trust.Hash), "--allow-uploads", "--ready-file", l.ready("archive")},
 		Env: []string{"GOGC=200"},
 	}

@@ -47,7 +47,7 @@ func (u *run) sayNothingRuns() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	p := u.programme()
-	p.LedgerRPC, p.Blobs, p.Relay = "", "", ""
+	p.LedgerRPC, p.LedgerGRPC, p.LedgerREST, p.Blobs, p.Relay = "", "", "", "", ""
 	if err := u.Home.WriteJSON("run.json", RunFile{Programme: p, Processes: []supervise.Entry{}}); err != nil {
 		u.log.Warn("write run.json", "error", err)
 	}
@@ -88,6 +88,7 @@ func (u *run) noticeVaults() {
 func (u *run) programme() archive.Programme {
 	return archive.Programme{
 		ChainID: u.net.ChainID, LedgerRPC: u.launcher.url(u.launcher.ports.ledger),
+		LedgerGRPC: u.launcher.ports.grpc, LedgerREST: u.launcher.url(u.launcher.ports.rest),
 		Blobs: u.launcher.url(u.launcher.ports.archive) + "/v1/blobs", Relay: u.launcher.url(u.launcher.ports.relay),
 		GenesisHash: u.anchor.Genesis, Trust: u.anchor.Trust,
 	}

@@ -26,6 +26,8 @@ import (
 type Programme struct {
 	ChainID     string `json:"chain_id"`
 	LedgerRPC   string `json:"ledger_rpc"`
+	LedgerGRPC  string `json:"ledger_grpc,omitempty"` // host:port, for the Cosmos SDK's clients
+	LedgerREST  string `json:"ledger_rest,omitempty"` // for wallets and explorers
 	Blobs       string `json:"blobs"`
 	Relay       string `json:"relay"`
 	GenesisHash string `json:"genesis_hash"`

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/cometbft/cometbft/rpc/client/local"
@@ -59,7 +60,11 @@ func (n *Node) serveAPI(c NodeConfig, chainID string) error {
 		return err
 	}
 	n.REST = rest.Addr().String()
-	web := &http.Server{Handler: gateway.GRPCGatewayRouter, ReadHeaderTimeout: 10 * time.Second}
+	web := &http.Server{
+		Handler:           allow(c.CORS, http.MaxBytesHandler(gateway.GRPCGatewayRouter, maxRESTBody)),
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+		WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	}
 	go func() {
 		if err := web.Serve(rest); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			c.Logger.Error("serve rest", "error", err)
@@ -67,4 +72,33 @@ func (n *Node) serveAPI(c NodeConfig, chainID string) error {
 	}()
 	n.closers = append(n.closers, web.Close)
 	return nil
+}
+
+// maxRESTBody bounds a request; a transaction is the largest of them.
+const maxRESTBody = 4 << 20
+
+// allow lets pages of other origins call the gateway from a browser. Browser
+// wallets need no such permission, pages with CosmJS in them do. The gateway
+// knows no cookies and no logins: a page gets what everybody can.
+func allow(origins []string, next http.Handler) http.Handler {
+	if len(origins) == 0 {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		origin := r.Header.Get("Origin")
+		w.Header().Add("Vary", "Origin")
+		if origin == "" || !slices.Contains(origins, origin) && !slices.Contains(origins, "*") {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Access-Control-Allow-Origin", origin)
+		if r.Method == http.MethodOptions {
+			w.Header().Set("Access-Control-Allow-Methods", "GET, POST")
+			w.Header().Set("Access-Control-Allow-Headers", "Content-Type, X-Cosmos-Block-Height")
+			w.Header().Set("Access-Control-Max-Age", "600")
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }

@@ -40,6 +40,7 @@ type NodeConfig struct {
 	RPC       string        // "127.0.0.1:0"
 	GRPC      string        // empty: no gRPC
 	REST      string        // empty: no REST gateway; needs GRPC
+	CORS      []string      // origins whose pages may call RPC and REST from a browser
 	P2P       string        // empty: a free port on loopback
 	Peers     string        // id@host:port, comma-separated
 	BlockTime time.Duration // zero: DefaultBlockTime
@@ -102,7 +103,7 @@ func StartNode(c NodeConfig) (_ *Node, err error) {
 	if err := n.startComet(cfg, doc, c.Logger); err != nil {
 		return nil, err
 	}
-	if n.RPC, err = n.serveRPC(cfg, c.RPC); err != nil {
+	if n.RPC, err = n.serveRPC(cfg, c); err != nil {
 		return nil, err
 	}
 	if c.GRPC != "" {
@@ -147,7 +148,7 @@ func (n *Node) startComet(cfg *cmtcfg.Config, doc *cmttypes.GenesisDoc, logger l
 
 // serveRPC serves CometBFT's JSON-RPC and websocket on a listener of ours, so
 // that the port may be chosen by the system.
-func (n *Node) serveRPC(cfg *cmtcfg.Config, addr string) (string, error) {
+func (n *Node) serveRPC(cfg *cmtcfg.Config, c NodeConfig) (string, error) {
 	env, err := n.comet.ConfigureRPC()
 	if err != nil {
 		return "", err
@@ -169,13 +170,13 @@ func (n *Node) serveRPC(cfg *cmtcfg.Config, addr string) (string, error) {
 	mux.HandleFunc("/websocket", ws.WebsocketHandler)
 	mux.HandleFunc("GET "+wire.WaitPath, n.app.serveWait)
 	rpcserver.RegisterRPCFuncs(mux, routes, logger)
-	listener, err := rpcserver.Listen("tcp://"+addr, conf.MaxOpenConnections)
+	listener, err := rpcserver.Listen("tcp://"+c.RPC, conf.MaxOpenConnections)
 	if err != nil {
 		return "", err
 	}
 	n.closers = append(n.closers, ignoreClosed(listener))
 	go func() {
-		if err := rpcserver.Serve(listener, mux, logger, conf); err != nil && !errors.Is(err, net.ErrClosed) {
+		if err := rpcserver.Serve(listener, allow(c.CORS, mux), logger, conf); err != nil && !errors.Is(err, net.ErrClosed) {
 			logger.Error("serve rpc", "error", err)
 		}
 	}()

@@ -54,7 +54,8 @@ type Config struct {
 	Demo    ledger.Signer // the demo wallet of this machine
 	Relay   string        // where a vault can be asked; "": no playground
 	Blobs   blob.Store
-	RPC     string // standard endpoint that browser wallets are told of
+	RPC     string // standard endpoints that browser wallets are told of
+	REST    string // empty: the ledger has none
 	Hosts   []string
 	TLS     bool
 	Limits  guard.Limits

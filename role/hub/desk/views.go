@@ -21,12 +21,12 @@ type loginModel struct {
 	NameURL    string // where they work otherwise
 	ChainID    string
 	Denom      string
-	RPC        string
+	RPC, REST  string
 	Text, Hint string
 }
 
 func (d *Desk) renderLogin(w http.ResponseWriter, r *http.Request, csrf string) {
-	m := loginModel{CSRF: csrf, Demo: d.hasDemo(r), Passkeys: d.passkeys != nil, ChainID: d.cfg.Ledger.ChainID(), RPC: d.cfg.RPC}
+	m := loginModel{CSRF: csrf, Demo: d.hasDemo(r), Passkeys: d.passkeys != nil, ChainID: d.cfg.Ledger.ChainID(), RPC: d.cfg.RPC, REST: d.cfg.REST}
 	if d.passkeys != nil {
 		m.Named = d.passkeys.parties[strings.ToLower(r.Host)] != nil
 		if _, port, err := net.SplitHostPort(r.Host); err == nil {

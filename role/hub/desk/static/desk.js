@@ -81,7 +81,7 @@
     const stake = { coinDenom: "STAKE", coinMinimalDenom: "stake", coinDecimals: 6 };
     const prefix = "cresc";
     return {
-      chainId: d.chain, chainName: d.chain, rpc: d.rpc, rest: d.rpc, bip44: { coinType: 118 },
+      chainId: d.chain, chainName: d.chain, rpc: d.rpc, rest: d.rest || d.rpc, bip44: { coinType: 118 },
       bech32Config: {
         bech32PrefixAccAddr: prefix, bech32PrefixAccPub: prefix + "pub", bech32PrefixValAddr: prefix + "valoper",
         bech32PrefixValPub: prefix + "valoperpub", bech32PrefixConsAddr: prefix + "valcons", bech32PrefixConsPub: prefix + "valconspub",
