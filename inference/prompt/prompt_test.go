@@ -214,6 +214,15 @@ func TestCheck(t *testing.T) {
 		"temperature":  {Temperature: 2*Million + 1},
 		"top_p":        {TopP: Million + 1},
 		"endless stop": {Stop: []string{strings.Repeat("x", maxStop+1)}},
+		"tokens":       {Tokens: make([]uint32, MaxTokens+1)},
+		"tokens too":   {Tokens: []uint32{1}, Prompt: "x"},
+		"min_p":        {MinP: Million + 1},
+		"penalty":      {RepetitionPenalty: MaxPenalty + 1},
+		"top_k":        {TopK: MaxTokens + 1},
+		"alternatives": {Logprobs: true, Alternatives: MaxAlternatives + 1},
+		"of nothing":   {Alternatives: 1},
+		"echo of chat": {Messages: []Message{{"user", "x"}}, Echo: true},
+		"no answer":    {PromptOnly: true, MaxTokens: 1},
 	} {
 		if err := r.Check(); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v", name, err)

@@ -149,6 +149,9 @@ func (o *Opener) Open(chunk []byte) (Event, error) {
 	if e.Final != final {
 		return e, fmt.Errorf("event %d: end marker does not fit: %w", o.sequence, ErrMalformed)
 	}
+	if err := e.check(); err != nil {
+		return e, fmt.Errorf("event %d: %w", o.sequence, err)
+	}
 	o.sequence++
 	o.done = final
 	return e, nil

@@ -3,14 +3,19 @@
 package template
 
 import (
+	"fmt"
+
 	"github.com/crescendo-network/crescendo/inference/prompt"
 	"github.com/crescendo-network/crescendo/tokenizer"
 )
 
-// Tokens returns the prompt's tokens: a chat laid out by the tokenizer, or
-// plain text at the beginning of a document.
+// Tokens returns the prompt's tokens: those given, as they are; a chat laid out
+// by the tokenizer; or plain text at the beginning of a document.
 func Tokens(t *tokenizer.Tokenizer, r *prompt.Request) ([]int32, error) {
-	if len(r.Messages) == 0 {
+	switch {
+	case len(r.Tokens) > 0:
+		return given(t, r.Tokens)
+	case len(r.Messages) == 0:
 		return t.AppendEncode([]int32{tokenizer.EndOfText}, []byte(r.Prompt)), nil
 	}
 	messages := make([]tokenizer.Message, len(r.Messages))
@@ -18,4 +23,15 @@ func Tokens(t *tokenizer.Tokenizer, r *prompt.Request) ([]int32, error) {
 		messages[i] = tokenizer.Message{Role: m.Role, Content: m.Content}
 	}
 	return t.EncodeChat(messages)
+}
+
+func given(t *tokenizer.Tokenizer, tokens []uint32) ([]int32, error) {
+	out := make([]int32, len(tokens))
+	for i, id := range tokens {
+		if uint64(id) >= uint64(t.Vocab()) {
+			return nil, fmt.Errorf("token %d of the prompt is %d, the vocabulary has %d", i, id, t.Vocab())
+		}
+		out[i] = int32(id)
+	}
+	return out, nil
 }
