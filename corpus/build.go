@@ -42,6 +42,7 @@ type Options struct {
 	ShardTokens     int                  // tokens in a shard; the last of a split has fewer
 	HeldOutPerMille int                  // share of the documents never trained on
 	MaxBytes        int64                // text taken; above it a seeded choice of files
+	Contribution    bool                 // hold nothing out: text for another corpus, whose Tokenizer it takes
 	SampleBytes     int64                // of training text the tokenizer learns from
 	Seed            uint64               // decides which files and which sample
 	Tokenizer       *tokenizer.Tokenizer // used instead of training one; sets Vocab
@@ -55,7 +56,9 @@ func (o *Options) fill() error {
 	o.Vocab = cmp.Or(o.Vocab, DefaultVocab)
 	o.Context = cmp.Or(o.Context, DefaultContext)
 	o.ShardTokens = cmp.Or(o.ShardTokens, DefaultShardTokens)
-	o.HeldOutPerMille = cmp.Or(o.HeldOutPerMille, DefaultHeldOutPerMille)
+	if !o.Contribution {
+		o.HeldOutPerMille = cmp.Or(o.HeldOutPerMille, DefaultHeldOutPerMille)
+	}
 	o.MaxBytes = cmp.Or(o.MaxBytes, DefaultMaxBytes)
 	o.SampleBytes = cmp.Or(o.SampleBytes, DefaultSampleBytes)
 	switch {
@@ -67,7 +70,9 @@ func (o *Options) fill() error {
 		return fmt.Errorf("context of %d tokens, want 1 to %d", o.Context, maxContext)
 	case o.ShardTokens <= o.Context || o.ShardTokens > MaxShardTokens:
 		return fmt.Errorf("shards of %d tokens, want %d to %d", o.ShardTokens, o.Context+1, MaxShardTokens)
-	case o.HeldOutPerMille < 1 || o.HeldOutPerMille > 500:
+	case o.Contribution && (o.Tokenizer == nil || o.HeldOutPerMille != 0):
+		return fmt.Errorf("a contribution takes the tokenizer of the corpus it is for, and holds nothing out")
+	case !o.Contribution && (o.HeldOutPerMille < 1 || o.HeldOutPerMille > 500):
 		return fmt.Errorf("%d per mille held out, want 1 to 500", o.HeldOutPerMille)
 	case o.MaxBytes < minMaxBytes || o.MaxBytes > maxMaxBytes:
 		return fmt.Errorf("at most %d bytes of text, want %d to %d", o.MaxBytes, minMaxBytes, int64(maxMaxBytes))
@@ -116,7 +121,10 @@ func (b *builder) build(s Source) (*Pack, error) {
 	if err != nil {
 		return nil, err
 	}
-	train, heldOut := divide(docs, b.o.HeldOutPerMille)
+	train, heldOut := docs, []document(nil)
+	if !b.o.Contribution {
+		train, heldOut = divide(docs, b.o.HeldOutPerMille)
+	}
 	tok, err := b.tokenizer(train)
 	if err != nil {
 		return nil, err
@@ -141,8 +149,11 @@ func (b *builder) build(s Source) (*Pack, error) {
 		return nil, err
 	}
 	b.progress("baseline", 0, 1)
-	m.BigramMicroBitsPerByte = BigramMicroBits(texts(train), texts(heldOut))
-	gzip := gzipMicroBits(texts(heldOut))
+	var gzip int64
+	if !b.o.Contribution {
+		m.BigramMicroBitsPerByte = BigramMicroBits(texts(train), texts(heldOut))
+		gzip = gzipMicroBits(texts(heldOut))
+	}
 	b.progress("baseline", 1, 1)
 	if err := m.check(); err != nil {
 		return nil, unusable("add documents, or lower the context length", "%v", err)
@@ -192,7 +203,9 @@ func divide(docs []document, perMille int) (train, heldOut []document) {
 }
 
 // drawn gives a document its number from 0 to 999.
-func drawn(d document) uint64 { return binary.BigEndian.Uint64(d.hash[24:]) % 1000 }
+func drawn(d document) uint64 { return drawnHash(d.hash) }
+
+func drawnHash(h crescendo.Hash) uint64 { return binary.BigEndian.Uint64(h[24:]) % 1000 }
 
 // shuffle puts files in an order that depends on names and seed alone.
 func shuffle(files []file, seed uint64) {

@@ -90,7 +90,7 @@ func TestDecodeManifestRefuses(t *testing.T) {
 	}
 	good = bytes.TrimSpace(good)
 	for name, change := range map[string][2]string{
-		"version":       {`"version":1`, `"version":2`},
+		"version":       {`"version":2`, `"version":1`},
 		"vocabulary":    {`"vocab":400`, `"vocab":70000`},
 		"context":       {`"context":16`, `"context":0`},
 		"long context":  {`"context":16`, `"context":999`},
@@ -280,7 +280,7 @@ func FuzzDecodeManifest(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(bytes.TrimSpace(good))
-	f.Add([]byte(`{"version":1}`))
+	f.Add([]byte(`{"version":2}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m, err := DecodeManifest(data)
 		if err != nil {

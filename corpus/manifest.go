@@ -14,7 +14,7 @@ const (
 	MaxManifestBytes = 16 << 20
 	maxShards        = 1 << 16
 	maxContext       = 1 << 20
-	manifestVersion  = 1
+	manifestVersion  = 2 // the first to name indexes
 )
 
 // Manifest describes a packed corpus completely. Its canonical JSON is a blob,
@@ -37,10 +37,11 @@ type Manifest struct {
 
 // Part describes one split.
 type Part struct {
-	Bytes     int64       `json:"bytes"` // of UTF-8 text, separators not counted
-	Documents int         `json:"documents"`
-	Shards    []ShardName `json:"shards"`
-	Tokens    int64       `json:"tokens"`
+	Bytes     int64          `json:"bytes"` // of UTF-8 text, separators not counted
+	Documents int            `json:"documents"`
+	Index     crescendo.Hash `json:"index"` // blob of the Index
+	Shards    []ShardName    `json:"shards"`
+	Tokens    int64          `json:"tokens"`
 }
 
 // ShardName names the blob of a shard.
@@ -113,6 +114,9 @@ func (m *Manifest) check() error {
 		return fmt.Errorf("negative baseline")
 	}
 	for _, s := range []Split{Train, HeldOut} {
+		if s == HeldOut && m.Contribution() {
+			continue
+		}
 		if err := m.Part(s).check(m.Context); err != nil {
 			return fmt.Errorf("%s: %w", s, err)
 		}
@@ -146,7 +150,15 @@ func (p *Part) check(context int) error {
 	return nil
 }
 
+// Contribution reports whether the corpus holds nothing out: it is text that a
+// recipe adds to another corpus, whose held-out part judges the two of them.
+func (m *Manifest) Contribution() bool {
+	h := m.HeldOut
+	return m.Recipe.HeldOutPerMille == 0 && len(h.Shards) == 0 && h.Documents == 0 && h.Bytes == 0 && h.Tokens == 0
+}
+
 // windows counts windows; none crosses from one shard to the next.
+
 func (p *Part) windows(context int) int {
 	n := 0
 	for _, s := range p.Shards {

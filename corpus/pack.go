@@ -37,10 +37,16 @@ type packer struct {
 func (p *packer) split(s Split, docs []document) error {
 	part := p.m.Part(s)
 	part.Shards = []ShardName{}
+	if len(docs) > maxDocuments {
+		return unusable("join short texts to longer documents", "%s: %d documents, limit %d", s, len(docs), maxDocuments)
+	}
+	index := Index{Split: s, Documents: make([]Document, 0, len(docs))}
 	p.shard = make([]uint16, 0, p.o.ShardTokens)
 	var ids []int32
 	for _, d := range docs {
 		ids = p.bulk.AppendEncode(append(ids[:0], tokenizer.EndOfText), d.text)
+		index.Documents = append(index.Documents, Document{Path: d.path, Hash: d.hash, Bytes: len(d.text), First: index.Tokens})
+		index.Tokens += int64(len(ids))
 		part.Documents++
 		part.Bytes += int64(len(d.text))
 		for _, id := range ids {
@@ -54,9 +60,13 @@ func (p *packer) split(s Split, docs []document) error {
 		p.done += len(d.text)
 	}
 	if len(p.shard) > 0 {
-		return p.store(s, part)
+		if err := p.store(s, part); err != nil {
+			return err
+		}
 	}
-	return nil
+	var err error
+	part.Index, err = p.o.Store.Put(p.ctx, index.Encode())
+	return err
 }
 
 func (p *packer) store(s Split, part *Part) error {

@@ -2,7 +2,9 @@ package corpus
 
 import (
 	"context"
+	"errors"
 	"fmt"
+
 	"slices"
 	"sort"
 	"sync"
@@ -25,6 +27,9 @@ type Reader struct {
 	tok      *tokenizer.Tokenizer
 	lengths  []uint16 // text bytes of each token
 
+	indexing sync.Mutex
+	indexes  [2]*Index // by split, nil until read; guarded by indexing
+
 	mu     sync.Mutex
 	shards map[shardKey]*cachedShard // guarded by mu
 	order  []shardKey                // of arrival; guarded by mu
@@ -42,17 +47,21 @@ type cachedShard struct {
 	tokens []uint16 // guarded by mu; nil until loaded
 }
 
+// ErrBroken means that the blobs of a corpus are there and are not what they
+// should be: everybody finds so, and trying again does not help. What cannot
+// be fetched is not broken.
+var ErrBroken = errors.New("corpus broken")
+
 // Open reads the manifest of a corpus, and its tokenizer.
 func Open(ctx context.Context, store blob.Store, manifest crescendo.Hash) (*Reader, error) {
-	data, err := store.Get(ctx, manifest, MaxManifestBytes)
-	if err != nil {
-		return nil, fmt.Errorf("open corpus: %w", err)
+	m, err := readManifest(ctx, store, manifest)
+	if err == nil && m.Contribution() {
+		err = fmt.Errorf("%w: it holds no text out to judge by", ErrBroken)
 	}
-	m, err := DecodeManifest(data)
 	if err != nil {
 		return nil, fmt.Errorf("open corpus %s: %w", manifest, err)
 	}
-	data, err = store.Get(ctx, m.Tokenizer, tokenizer.MaxFileBytes)
+	data, err := store.Get(ctx, m.Tokenizer, tokenizer.MaxFileBytes)
 	if err != nil {
 		return nil, fmt.Errorf("open corpus %s: tokenizer: %w", manifest, err)
 	}
@@ -60,8 +69,32 @@ func Open(ctx context.Context, store blob.Store, manifest crescendo.Hash) (*Read
 	if err != nil {
 		return nil, fmt.Errorf("open corpus %s: %w", manifest, err)
 	}
+	r, err := newReader(store, manifest, m, tok)
+	if err != nil {
+		return nil, fmt.Errorf("open corpus %s: %w", manifest, err)
+	}
+	return r, nil
+}
+
+// readManifest tells what cannot be fetched from what is broken.
+func readManifest(ctx context.Context, store blob.Store, manifest crescendo.Hash) (*Manifest, error) {
+	data, err := store.Get(ctx, manifest, MaxManifestBytes)
+	if errors.Is(err, blob.ErrTooLarge) {
+		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	m, err := DecodeManifest(data)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
+	}
+	return m, nil
+}
+
+func newReader(store blob.Store, manifest crescendo.Hash, m *Manifest, tok *tokenizer.Tokenizer) (*Reader, error) {
 	if tok.Vocab() != m.Vocab {
-		return nil, fmt.Errorf("open corpus %s: tokenizer has %d tokens, manifest says %d", manifest, tok.Vocab(), m.Vocab)
+		return nil, fmt.Errorf("%w: tokenizer has %d tokens, manifest says %d", ErrBroken, tok.Vocab(), m.Vocab)
 	}
 	r := &Reader{store: store, hash: manifest, manifest: m, tok: tok, shards: map[shardKey]*cachedShard{}}
 	r.lengths = make([]uint16, m.Vocab)
@@ -69,6 +102,15 @@ func Open(ctx context.Context, store blob.Store, manifest crescendo.Hash) (*Read
 		r.lengths[id] = uint16(len(tok.TokenBytes(int32(id))))
 	}
 	return r, nil
+}
+
+// fetch reads a blob of the corpus.
+func (r *Reader) fetch(ctx context.Context, h crescendo.Hash, most int64) ([]byte, error) {
+	data, err := r.store.Get(ctx, h, most)
+	if errors.Is(err, blob.ErrTooLarge) {
+		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
+	}
+	return data, err
 }
 
 // Manifest returns the description of the corpus, which must not be changed.
@@ -129,17 +171,17 @@ func (r *Reader) tokens(ctx context.Context, key shardKey) ([]uint16, error) {
 
 func (r *Reader) load(ctx context.Context, key shardKey) (*Shard, error) {
 	name := r.manifest.Part(key.split).Shards[key.index]
-	data, err := r.store.Get(ctx, name.Blob, int64(shardHeader+2*name.Tokens))
+	data, err := r.fetch(ctx, name.Blob, int64(shardHeader+2*name.Tokens))
 	if err != nil {
 		return nil, err
 	}
 	s, err := DecodeShard(data)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
 	}
 	if s.Split != key.split || s.Index != key.index || s.Vocab != r.manifest.Vocab ||
 		s.Tokenizer != r.manifest.Tokenizer || len(s.Tokens) != name.Tokens {
-		return nil, fmt.Errorf("blob %s is another shard (%s %d)", name.Blob, s.Split, s.Index)
+		return nil, fmt.Errorf("%w: blob %s is another shard (%s %d)", ErrBroken, name.Blob, s.Split, s.Index)
 	}
 	return s, nil
 }

@@ -51,10 +51,11 @@ func Directory(path string) Source {
 	return Source{Description: "documents of the organiser", root: path}
 }
 
-// document is one text and its name.
+// document is one text, its name, and the path of the file it comes from.
 type document struct {
 	hash crescendo.Hash
 	text []byte
+	path string
 }
 
 // textEndings are the files a Directory reads.
@@ -308,7 +309,7 @@ func (s Source) documents(ctx context.Context, maxBytes int64, seed uint64, prog
 					return sortDocuments(docs), nil
 				}
 				seen[h] = true
-				docs = append(docs, document{h, piece})
+				docs = append(docs, document{h, piece, s.path(f)})
 			}
 		}
 		if i%64 == 0 {
@@ -321,7 +322,16 @@ func (s Source) documents(ctx context.Context, maxBytes int64, seed uint64, prog
 	return sortDocuments(docs), nil
 }
 
+// path is what an index calls the documents of a file.
+func (s Source) path(f file) string {
+	if f.name == "." { // the source is one file
+		return cleanPath(filepath.Base(s.root))
+	}
+	return cleanPath(f.name)
+}
+
 func sortDocuments(docs []document) []document {
+
 	slices.SortFunc(docs, func(a, b document) int { return blob.Compare(a.hash, b.hash) })
 	return docs
 }
