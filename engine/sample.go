@@ -13,17 +13,31 @@ import (
 // number from rng unless greedy, skips logits that are NaN, and returns -1 if
 // there is nothing to pick.
 func Sample(logits []float32, temperature, topP float32, rng *SplitMix) int32 {
+	best := largest(logits)
+	if best < 0 || !(temperature > 0) {
+		return best
+	}
+	list, total := weigh(make([]candidate, 0, len(logits)), logits, logits[best], temperature)
+	if topP > 0 && topP < 1 {
+		list, total = cutTail(list, len(list), float64(total*float64(topP)))
+	}
+	return draw(list, total, rng)
+}
+
+// largest is the first of the largest numbers, -1 if there is none.
+func largest(logits []float32) int32 {
 	best := int32(-1)
 	for i, v := range logits {
 		if v == v && (best < 0 || v > logits[best]) {
 			best = int32(i)
 		}
 	}
-	if best < 0 || !(temperature > 0) {
-		return best
-	}
-	top := logits[best]
-	list := make([]candidate, 0, len(logits))
+	return best
+}
+
+// weigh appends the tokens with a weight that is not zero, which is the
+// exponential of how far the logit is below the top. It also returns their sum.
+func weigh(list []candidate, logits []float32, top, temperature float32) ([]candidate, float64) {
 	var total float64
 	for i, v := range logits {
 		weight := float32(1) // also if v and top are both infinite
@@ -35,9 +49,11 @@ func Sample(logits []float32, temperature, topP float32, rng *SplitMix) int32 {
 			list = append(list, newCandidate(i, weight))
 		}
 	}
-	if topP > 0 && topP < 1 {
-		list, total = cutTail(list, float64(total*float64(topP)))
-	}
+	return list, total
+}
+
+// draw takes one number from rng.
+func draw(list []candidate, total float64, rng *SplitMix) int32 {
 	mark := float64(rng.Float64() * total)
 	for _, c := range list {
 		if mark -= c.weight(); mark < 0 {
@@ -58,15 +74,15 @@ func newCandidate(token int, weight float32) candidate {
 func (c candidate) token() int32    { return int32(^uint32(c)) }
 func (c candidate) weight() float64 { return float64(math.Float32frombits(uint32(c >> 32))) }
 
-// cutTail keeps the heaviest candidates until their weight reaches enough, in
-// falling order. A heap finds them without sorting the rest.
-func cutTail(list []candidate, enough float64) ([]candidate, float64) {
+// cutTail keeps the heaviest candidates, at most so many, until their weight
+// reaches enough, in falling order. A heap finds them without sorting the rest.
+func cutTail(list []candidate, most int, enough float64) ([]candidate, float64) {
 	for i := len(list)/2 - 1; i >= 0; i-- {
 		siftDown(list, i)
 	}
 	var kept float64
 	var top []candidate
-	for len(list) > 0 && (len(top) == 0 || kept < enough) {
+	for len(list) > 0 && len(top) < most && (len(top) == 0 || kept < enough) {
 		top, kept = append(top, list[0]), kept+list[0].weight()
 		list[0] = list[len(list)-1]
 		list = list[:len(list)-1]

@@ -66,7 +66,7 @@ func TestCutTail(t *testing.T) {
 		}
 		slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(weight[b], weight[a]) })
 		enough := total * rng.Float64()
-		got, kept := cutTail(list, enough)
+		got, kept := cutTail(list, len(list), enough)
 		var sum float64
 		for n, c := range got {
 			if sum >= enough && n > 0 || c.token() != order[n] || c.weight() != float64(weight[order[n]]) {
