@@ -33,7 +33,7 @@ func (m *model) prepare(batch, seq int, training bool) *activations {
 		d, n := m.dims, a.rows
 		f := func(width int) []float32 { return make([]float32, n*width) }
 		a.dx, a.dh, a.dqkv, a.dy = f(d.dim), f(d.dim), f(d.qkv), f(d.dim)
-		a.dact, a.dgateUp = f(d.ffn), f(2*d.ffn)
+		a.dact, a.dgateUp = f(d.actRow), f(d.gateRow)
 	}
 	m.rotary.grow(seq)
 	return a
@@ -46,7 +46,7 @@ func (m *model) newActivations(batch, seq int) *activations {
 	for range m.layout.layers {
 		a.layers = append(a.layers, layerActivations{
 			x: f(d.dim), h1: f(d.dim), qkv: f(d.qkv), y: f(d.dim), x2: f(d.dim), h2: f(d.dim),
-			gateUp: f(2 * d.ffn), act: f(d.ffn), r1: f(1), r2: f(1),
+			gateUp: f(d.gateRow), act: f(d.actRow), r1: f(1), r2: f(1),
 		})
 		if seq <= m.keep {
 			a.layers[len(a.layers)-1].attention = f(d.heads * a.stride)

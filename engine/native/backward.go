@@ -14,18 +14,19 @@ func (m *model) backward(a *activations) {
 	m.gainGrad(a, a.last, m.layout.norm, a.r)
 	for i := len(a.layers) - 1; i >= 0; i-- {
 		l, s := &a.layers[i], &m.layout.layers[i]
-		m.weightGrad(d.dim, d.ffn, a.rows, a.dx, d.dim, l.act, s.down)
+		m.addWeightGrad(d.dim, d.ffn, a.rows, a.dx, d.dim, rowsOf{l.act, d.actRow}, s.down, !m.fresh)
+		down := m.arranged(s.down.of(w), d.dim, d.ffn)
 		m.byBlocks(a.rows, func(from, to int, k *worker) {
-			m.projectBack(from, to, a.dx, d.dim, s.down.of(w), d.ffn, a.dact, k)
+			m.multiply(from, to, rowsOf{a.dx, d.dim}, d.dim, down, d.ffn, rowsOf{a.dact, d.actRow}, false, k)
 			for r := from; r < to; r++ {
-				gu, dgu := l.gateUp[2*r*d.ffn:2*(r+1)*d.ffn], a.dgateUp[2*r*d.ffn:2*(r+1)*d.ffn]
-				m.set.SwiGLUGrad(dgu[:d.ffn], dgu[d.ffn:], a.dact[r*d.ffn:(r+1)*d.ffn], gu[:d.ffn], gu[d.ffn:])
+				gu, dgu := l.gateUp[r*d.gateRow:r*d.gateRow+2*d.ffn], a.dgateUp[r*d.gateRow:r*d.gateRow+2*d.ffn]
+				m.set.SwiGLUGrad(dgu[:d.ffn], dgu[d.ffn:], a.dact[r*d.actRow:r*d.actRow+d.ffn], gu[:d.ffn], gu[d.ffn:])
 			}
-			m.projectBack(from, to, a.dgateUp, 2*d.ffn, s.gateUp.of(w), d.dim, a.dh, k)
+			m.multiply(from, to, rowsOf{a.dgateUp, d.gateRow}, 2*d.ffn, kernel.Right{Data: s.gateUp.of(w), Row: d.dim}, d.dim, rowsOf{a.dh, d.dim}, false, k)
 			m.normalizeBack(from, to, a, l.x2, s.feedNorm, l.r2)
 			m.projectBack(from, to, a.dx, d.dim, s.out.of(w), d.dim, a.dy, k)
 		})
-		m.weightGrad(2*d.ffn, d.dim, a.rows, a.dgateUp, 2*d.ffn, l.h2, s.gateUp)
+		m.weightGrad(2*d.ffn, d.dim, a.rows, a.dgateUp, d.gateRow, l.h2, s.gateUp)
 		m.gainGrad(a, l.x2, s.feedNorm, l.r2)
 		m.weightGrad(d.dim, d.dim, a.rows, a.dx, d.dim, l.y, s.out)
 		m.attendBack(a, l)
@@ -57,14 +58,14 @@ func (m *model) projectBack(from, to int, dy []float32, out int, w []float32, in
 // weightGrad sets the gradient of a matrix (out by in) to the product of the
 // transpose of dy, whose rows are stride apart, with x.
 func (m *model) weightGrad(out, in, rows int, dy []float32, stride int, x []float32, of span) {
-	m.addWeightGrad(out, in, rows, dy, stride, x, of, !m.fresh)
+	m.addWeightGrad(out, in, rows, dy, stride, rowsOf{x, in}, of, !m.fresh)
 }
 
-func (m *model) addWeightGrad(out, in, rows int, dy []float32, stride int, x []float32, of span, add bool) {
+func (m *model) addWeightGrad(out, in, rows int, dy []float32, stride int, x rowsOf, of span, add bool) {
 	dw := of.of(m.grads)
 	m.work.split(out, tileRows, func(from, to int, k *worker) {
 		m.set.Multiply(to-from, in, rows, kernel.Left{Data: dy[from:], Row: 1, Step: stride},
-			kernel.Right{Data: x, Row: in}, dw[from*in:], in, add, &k.Scratch)
+			kernel.Right{Data: x.data, Row: x.row}, dw[from*in:], in, add, &k.Scratch)
 	})
 }
 

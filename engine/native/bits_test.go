@@ -45,6 +45,7 @@ var golden = []struct {
 		RopeScaling: engine.RopeScaling{Kind: engine.RopeLlama3, Factor: 8, LowFactor: 1, HighFactor: 4, Original: 32}}, engine.Muon, "45306c86d846472481ed71558feba9fa"},
 	{"linear", engine.Shape{Vocab: 64, Dim: 48, Layers: 1, Heads: 2, KVHeads: 1, FFN: 96, Context: 64, RopeTheta: 10000, NormEps: 1e-5,
 		RopeScaling: engine.RopeScaling{Kind: engine.RopeLinear, Factor: 4}}, engine.Muon, "cbb39ee74e2411593630959e4c525174"},
+	{"wide", engine.Shape{Vocab: 64, Dim: 32, Layers: 1, Heads: 2, KVHeads: 1, FFN: 1024, Context: 64, RopeTheta: 10000, NormEps: 1e-5}, engine.AdamW, "3810ca13bd328e014dd90a5db7eae902"},
 }
 
 // TestGoldenBits trains with every kernel and several numbers of threads.

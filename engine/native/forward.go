@@ -49,13 +49,13 @@ func (m *model) forward(a *activations) {
 			copy(l.x2[from*d.dim:to*d.dim], l.x[from*d.dim:])
 			m.project(from, to, l.y, d.dim, packed.out, d.dim, l.x2, true, k)
 			m.normalize(from, to, l.x2, s.feedNorm.of(w), l.h2, l.r2)
-			m.project(from, to, l.h2, d.dim, packed.gateUp, 2*d.ffn, l.gateUp, false, k)
+			m.multiply(from, to, rowsOf{l.h2, d.dim}, d.dim, packed.gateUp, 2*d.ffn, rowsOf{l.gateUp, d.gateRow}, false, k)
 			for r := from; r < to; r++ {
-				gu := l.gateUp[2*r*d.ffn : 2*(r+1)*d.ffn]
-				m.set.SwiGLU(l.act[r*d.ffn:(r+1)*d.ffn], gu[:d.ffn], gu[d.ffn:])
+				gu := l.gateUp[r*d.gateRow : r*d.gateRow+2*d.ffn]
+				m.set.SwiGLU(l.act[r*d.actRow:r*d.actRow+d.ffn], gu[:d.ffn], gu[d.ffn:])
 			}
 			copy(next[from*d.dim:to*d.dim], l.x2[from*d.dim:])
-			m.project(from, to, l.act, d.ffn, packed.down, d.dim, next, true, k)
+			m.multiply(from, to, rowsOf{l.act, d.actRow}, d.ffn, packed.down, d.dim, rowsOf{next, d.dim}, true, k)
 		})
 	}
 	m.byBlocks(a.rows, func(from, to int, _ *worker) {

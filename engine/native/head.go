@@ -41,7 +41,7 @@ func (m *model) head(a *activations, backward bool) {
 			}
 		})
 		if backward {
-			m.addWeightGrad(d.vocab, d.dim, n, a.logits, stride, hidden, m.layout.head, !m.fresh || first > 0)
+			m.addWeightGrad(d.vocab, d.dim, n, a.logits, stride, rowsOf{hidden, d.dim}, m.layout.head, !m.fresh || first > 0)
 		}
 	}
 }

@@ -51,6 +51,7 @@ func newLayout(s engine.Shape) layout {
 // dims are the widths that follow from a shape.
 type dims struct {
 	vocab, dim, heads, kvHeads, group, head, kv, qkv, ffn int
+	actRow, gateRow                                       int     // how far apart rows of the feed-forward's activations are
 	scale                                                 float32 // of attention scores
 	eps                                                   float32
 }
@@ -59,6 +60,7 @@ func newDims(s engine.Shape) dims {
 	d := dims{vocab: s.Vocab, dim: s.Dim, heads: s.Heads, kvHeads: s.KVHeads, group: s.Heads / s.KVHeads,
 		head: s.HeadDim(), kv: s.KVHeads * s.HeadDim(), ffn: s.FFN, eps: s.NormEps}
 	d.qkv = d.dim + 2*d.kv
+	d.actRow, d.gateRow = apart(d.ffn), apart(2*d.ffn)
 	d.scale = 1 / r0.Sqrt(float32(d.head))
 	return d
 }

@@ -12,9 +12,9 @@ const (
 	depth      = 512 // rows of B worked on at a time, so that a panel stays in a near cache
 	maxColumns = 32
 
-	// A direct right-hand side whose rows are further apart than farRow is copied
-	// into a panel before use if at least manyRows rows of C will use it.
-	farRow   = 512
+	// FarRow: a direct right-hand side whose rows are further apart is copied into a
+	// panel before use if at least manyRows rows of C will use it.
+	FarRow   = 512
 	manyRows = 24
 )
 
@@ -168,7 +168,7 @@ func (s *Set) panel(b Right, p, j, steps, count, m int, w *Scratch) (data []floa
 	if b.Packed {
 		return b.Data[j*b.Depth+p*width:], width
 	}
-	if count == width && (b.Row <= farRow || m < manyRows) {
+	if count == width && (b.Row <= FarRow || m < manyRows) {
 		return b.Data[p*b.Row+j:], b.Row
 	}
 	for q := range steps {
