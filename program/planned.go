@@ -25,8 +25,7 @@ func Effective(spec Spec, rung crescendo.RungID, recipe research.Recipe) (Spec, 
 	spec.Rungs = slices.Clone(spec.Rungs)
 	r := &spec.Rungs[rung-1]
 	if m := recipe.Model; m != (research.Model{}) {
-		r.Model = Model{Dim: m.Dim, Layers: m.Layers, Heads: m.Heads, KVHeads: m.KVHeads, FFN: m.FFN, Tied: m.Tied,
-			Context: r.Model.Context, Vocab: r.Model.Vocab}
+		r.Model.Dim, r.Model.Layers, r.Model.Heads, r.Model.KVHeads, r.Model.FFN, r.Model.Tied = m.Dim, m.Layers, m.Heads, m.KVHeads, m.FFN, m.Tied
 	}
 	if recipe.Context != 0 {
 		r.Model.Context = recipe.Context
@@ -51,6 +50,9 @@ func fit(spec Spec, budget Rung, r *Rung, recipe research.Recipe) error {
 	vocab := r.Model.Vocabulary(spec.Corpus.Vocabulary)
 	if err := r.Model.validate(vocab); err != nil {
 		return fmt.Errorf("model.%w", err)
+	}
+	if err := r.fitStart(recipe); err != nil {
+		return err
 	}
 	if have, most := Parameters(r.Model, vocab), Parameters(budget.Model, vocab); have > most {
 		return fmt.Errorf("model: %d parameters, the rung's budget is %d", have, most)

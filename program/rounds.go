@@ -77,6 +77,9 @@ func (c *call) startTraining(m *training.MsgStart) error {
 	if err := c.sameText(m.Rung, m.Corpus); err != nil {
 		return err
 	}
+	if err := c.checkBase(m.Rung, m.Base); err != nil {
+		return err
+	}
 	raise, err := funding.Raises.Get(c.store, uint32(m.Rung))
 	if err != nil {
 		return err

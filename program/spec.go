@@ -48,6 +48,9 @@ type Rung struct {
 	// Competition decides which recipe the rung is trained with. Zero: the
 	// organiser does.
 	Competition research.Terms `pb:"8" yaml:"competition"`
+
+	// Start says what the first checkpoint is made of. Zero: the rung's seed.
+	Start Start `pb:"9" yaml:"start"`
 }
 
 // Model is a Llama-family shape. The vocabulary is the corpus's.
@@ -60,6 +63,12 @@ type Model struct {
 	Context uint32 `pb:"6" yaml:"context"`
 	Tied    bool   `pb:"7" yaml:"tied"`
 	Vocab   uint32 `pb:"8" yaml:"vocab"` // 0: the corpus's vocabulary
+
+	// What models made elsewhere may have. The zero values are a plain model.
+	QKVBias           bool        `pb:"9" yaml:"qkv-bias" json:",omitzero"`             // biases on queries, keys and values
+	RopeTheta         uint32      `pb:"10" yaml:"rope-theta" json:",omitzero"`          // 0: DefaultRopeTheta
+	NormEpsBillionths uint32      `pb:"11" yaml:"norm-eps-billionths" json:",omitzero"` // 0: DefaultNormEps
+	RopeScaling       RopeScaling `pb:"12" yaml:"rope-scaling" json:",omitzero"`
 }
 
 // Raise is a fixed-price sale: one share costs one unit.

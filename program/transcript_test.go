@@ -135,7 +135,11 @@ func (s *stageplay) workNow(d *datadriven.TestData, who crescendo.Account, rung 
 	case "leave":
 		return &training.MsgLeave{Sender: who, Rung: rung}
 	case "start":
-		return &training.MsgStart{Sender: who, Rung: rung, Corpus: name("corpus"), Root: name("root"), Base: name("base", rung), Error: name("error", rung)}
+		m := &training.MsgStart{Sender: who, Rung: rung, Corpus: name("corpus"), Root: name("root"), Base: name("base", rung), Error: name("error", rung)}
+		if d.HasArg("base") {
+			m.Base = name(text(d, "base", ""))
+		}
+		return m
 	case "commit":
 		return s.commit(rung, who)
 	case "reveal":
@@ -237,6 +241,9 @@ func (s *stageplay) spec(d *datadriven.TestData) program.Spec {
 	if d.HasArg("contested") {
 		spec = contested()
 	}
+	if d.HasArg("imported") {
+		spec = imported()
+	}
 	r := &spec.Rungs[0]
 	fields := map[string]*uint32{"rounds": &r.Training.Rounds, "min-trainers": &r.Training.MinTrainers, "seats": &r.Training.Seats, "keep": &r.Training.Keep,
 		"probation": &r.Training.Probation, "audit-per-mille": &r.Training.AuditPerMille, "min-evaluators": &spec.Evaluation.MinEvaluators}
@@ -244,7 +251,7 @@ func (s *stageplay) spec(d *datadriven.TestData) program.Spec {
 		switch f, ok := fields[a.Key]; {
 		case ok:
 			*f = uint32(number(d, a.Key, 0))
-		case a.Key == "contested":
+		case a.Key == "contested", a.Key == "imported":
 		case a.Key == "policy":
 			r.Sealing.Policy = a.Vals[0]
 		case a.Key == "open-blocks":

@@ -88,6 +88,9 @@ func (s Spec) validateRung(i int) error {
 	if err := r.Revenue.validate(); err != nil {
 		return fmt.Errorf("revenue.%w", err)
 	}
+	if err := s.validateStart(i); err != nil {
+		return fmt.Errorf("start.%w", err)
+	}
 	return r.validateCompetition()
 }
 
@@ -114,7 +117,7 @@ func (m Model) validate(vocab uint32) error {
 	case Parameters(m, vocab) > maxParameters:
 		return fmt.Errorf("dim: %d parameters, at most %d", Parameters(m, vocab), uint64(maxParameters))
 	}
-	return nil
+	return m.validateExtras()
 }
 
 func (r Raise) validate() error {

@@ -12,7 +12,6 @@ package outer
 import (
 	"encoding/binary"
 	"fmt"
-	"math"
 
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/engine"
@@ -23,8 +22,6 @@ import (
 
 // What programmes do not choose.
 const (
-	ropeTheta         = 10000
-	normEps           = 1e-5
 	adamEps           = 1e-8
 	newtonSchulzSteps = 5
 
@@ -77,16 +74,6 @@ func PlanOf(spec program.Spec, rung crescendo.RungID) (Plan, error) {
 	return p, nil
 }
 
-// ShapeOf is the engine's shape of a programme's model; vocabulary is the
-// corpus's.
-func ShapeOf(m program.Model, vocabulary uint32) engine.Shape {
-	return engine.Shape{
-		Vocab: int(m.Vocabulary(vocabulary)), Dim: int(m.Dim), Layers: int(m.Layers), Heads: int(m.Heads),
-		KVHeads: int(m.KVHeads), FFN: int(m.FFN), Context: int(m.Context), Tied: m.Tied,
-		RopeTheta: ropeTheta, NormEps: normEps,
-	}
-}
-
 // OptimizerOf is the engine's optimizer of a programme's. The schedule runs
 // over all inner steps of the rung, the sealing vault's last ones included.
 func OptimizerOf(o program.Optimizer, totalSteps int) engine.Optimizer {
@@ -121,22 +108,6 @@ func (p Plan) Tokens() uint64 {
 // stepIndex counts a round's inner steps over the whole rung, for the schedule.
 func (p Plan) stepIndex(round crescendo.Round, step uint32) int {
 	return (int(round)-1)*int(p.Steps) + int(step)
-}
-
-// shapeDigest stands in the header of every blob of this package.
-func shapeDigest(s engine.Shape) crescendo.Hash {
-	var b []byte
-	tied := 0
-	if s.Tied {
-		tied = 1
-	}
-	for _, v := range []int{s.Vocab, s.Dim, s.Layers, s.Heads, s.KVHeads, s.FFN, s.Context, tied} {
-		b = binary.LittleEndian.AppendUint64(b, uint64(v))
-	}
-	for _, v := range []float32{s.RopeTheta, s.NormEps} {
-		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
-	}
-	return digest.Sum("crescendo/training/outer/shape/v1", b)
 }
 
 // InitialSeed draws a rung's initial weights. It is fixed by the chain, so that
