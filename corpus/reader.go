@@ -29,6 +29,7 @@ type Reader struct {
 
 	indexing sync.Mutex
 	indexes  [2]*Index // by split, nil until read; guarded by indexing
+	derived  derivations
 
 	mu     sync.Mutex
 	shards map[shardKey]*cachedShard // guarded by mu

@@ -1,0 +1,122 @@
+package corpus
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"github.com/crescendo-network/crescendo/blob"
+)
+
+// Deriving a corpus gives what building it with the other tokenizer gives.
+func TestDerivedIsBuilt(t *testing.T) {
+	dir := write(t, stories(60))
+	for name, how := range map[string]Tokenization{
+		"larger vocabulary":  {Vocab: 420},
+		"smaller vocabulary": {Vocab: 280},
+		"smaller sample":     {Vocab: 350, SampleBytes: 5000},
+		"no merges":          {Vocab: 261},
+		"the same":           {Vocab: 320},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := blob.NewMemory()
+			options := Options{Store: store, Vocab: 320, Context: 16, ShardTokens: 4096, HeldOutPerMille: 100, SampleBytes: 20_000, Seed: 9}
+			pack, err := Build(t.Context(), Directory(dir), options, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			reader, err := Open(t.Context(), store, pack.Hash)
+			if err != nil {
+				t.Fatal(err)
+			}
+			before := count(t, store)
+			got, err := reader.Derive(t.Context(), how)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if again, err := reader.Derive(t.Context(), how); err != nil || again != got {
+				t.Errorf("deriving it again: another reader, error %v", err)
+			}
+			if n := count(t, store); n != before {
+				t.Errorf("the store has %d blobs, %d before", n, before)
+			}
+			other := blob.NewMemory()
+			options.Store, options.Vocab = other, how.Vocab
+			if how.SampleBytes > 0 {
+				options.SampleBytes = how.SampleBytes
+			}
+			want, err := Build(t.Context(), Directory(dir), options, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Hash() != want.Hash {
+				t.Fatalf("derived %s, built %s", got.Hash(), want.Hash)
+			}
+			if (got.Hash() == pack.Hash) != (name == "the same") {
+				t.Errorf("derived %s from %s", got.Hash(), pack.Hash)
+			}
+			sameTexts(t, reader, got)
+			if err := got.Publish(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if n, m := count(t, store), count(t, other); name != "the same" && n < before+m/2 {
+				t.Errorf("published: %d blobs, %d before", n, before)
+			}
+			if _, err := Open(t.Context(), store, got.Hash()); err != nil {
+				t.Errorf("open what was published: %v", err)
+			}
+		})
+	}
+}
+
+func count(t *testing.T, s blob.Store) (n int) {
+	t.Helper()
+	for _, err := range s.List(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	return n
+}
+
+func sameTexts(t *testing.T, a, b *Reader) {
+	t.Helper()
+	for _, s := range []Split{Train, HeldOut} {
+		x, err := a.documents(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		y, err := b.documents(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(x) != len(y) || len(x) == 0 {
+			t.Fatalf("%s: %d documents became %d", s, len(x), len(y))
+		}
+		for i := range x {
+			if x[i].path != y[i].path || !bytes.Equal(x[i].text, y[i].text) {
+				t.Errorf("%s: document %d (%s) differs", s, i, x[i].path)
+			}
+		}
+	}
+}
+
+// What cannot be derived fails the same way for everybody.
+func TestNotDerived(t *testing.T) {
+	store := blob.NewMemory()
+	pack, err := Build(t.Context(), Directory(write(t, stories(12))), Options{Store: store, Vocab: 262, Context: 900, HeldOutPerMille: 10}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader, err := Open(t.Context(), store, pack.Hash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := reader.Derive(t.Context(), Tokenization{Vocab: 600}); !errors.Is(err, ErrBroken) {
+		t.Errorf("no window is left, error %v", err)
+	}
+	if _, err := reader.Derive(t.Context(), Tokenization{Vocab: 100}); err == nil {
+		t.Error("a vocabulary below the bytes: no error")
+	}
+}
