@@ -303,7 +303,7 @@ func (h *Hub) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 func (h *Hub) healthz(w http.ResponseWriter, r *http.Request) {
 	status := h.health()
 	w.Header().Set("Content-Type", "application/json")
-	if status.Status != "ok" {
+	if !status.good() {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
 	json.NewEncoder(w).Encode(status)

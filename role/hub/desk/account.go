@@ -34,15 +34,17 @@ type accountModel struct {
 }
 
 func (d *Desk) accountPage(w http.ResponseWriter, r *http.Request, v visit) {
-	m, err := d.account(r.Context(), v.wallet)
+	ctx, cancel := context.WithTimeout(r.Context(), readTime)
+	defer cancel()
+	m, err := d.account(ctx, v.wallet)
 	if err != nil {
-		d.refuse(w, r, http.StatusBadGateway, err)
+		d.unread(w, r, err)
 		return
 	}
 	m.CSRF = v.session.Token()
 	if d.hasDemo(r) && !v.wallet.demo {
-		if m.Pocket, err = d.pocket(r.Context()); err != nil {
-			d.refuse(w, r, http.StatusBadGateway, err)
+		if m.Pocket, err = d.pocket(ctx); err != nil {
+			d.unread(w, r, err)
 			return
 		}
 		if m.Balance >= m.Pocket {
@@ -119,12 +121,12 @@ func (d *Desk) pocketMoney(w http.ResponseWriter, r *http.Request, v visit) {
 	}
 	state, err := d.cfg.Ledger.State(r.Context())
 	if err != nil {
-		d.refuse(w, r, http.StatusBadGateway, err)
+		d.unread(w, r, err)
 		return
 	}
 	spec, err := program.Specs.Get(state)
 	if err != nil {
-		d.refuse(w, r, http.StatusBadGateway, err)
+		d.unread(w, r, err)
 		return
 	}
 	result, err := d.submit(r.Context(), d.cfg.Demo, wire.Send(spec.Denom, d.cfg.Demo.Account(), v.wallet.account, amount))

@@ -212,24 +212,26 @@ func (d *Desk) showForm(w http.ResponseWriter, r *http.Request, v visit, a actio
 			status = statusOf(wrong)
 		}
 	}
-	state, err := d.cfg.Ledger.State(r.Context())
+	ctx, cancel := context.WithTimeout(r.Context(), readTime)
+	defer cancel()
+	state, err := d.cfg.Ledger.State(ctx)
 	if err != nil {
-		d.refuse(w, r, http.StatusBadGateway, err)
+		d.unread(w, r, err)
 		return
 	}
 	spec, err := program.Specs.Get(state)
 	if err != nil {
-		d.refuse(w, r, http.StatusBadGateway, err)
+		d.unread(w, r, err)
 		return
 	}
 	m.Rungs = spec.Rungs
 	if m.First, err = firstRungs(state, spec, a); err != nil {
-		d.refuse(w, r, http.StatusBadGateway, err)
+		d.unread(w, r, err)
 		return
 	}
 	if a.facts != nil {
 		if m.Facts, err = a.facts(state, spec, f, v.wallet.account); err != nil {
-			d.refuse(w, r, http.StatusBadGateway, err)
+			d.unread(w, r, err)
 			return
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -176,12 +177,53 @@ func TestConfirmationCountsOnce(t *testing.T) {
 }
 
 func TestUnavailableLedgerIsSaidPlainly(t *testing.T) {
-	w := open(t, ledgerIs(func(l ledger.Ledger) ledger.Ledger { return deaf{l} }))
+	var on atomic.Bool
+	w := open(t, ledgerIs(func(l ledger.Ledger) ledger.Ledger { return deaf{l, &on} }))
+	b := w.loggedIn()
+	shown := nonceOf(t, b.post("/desk/fund", "rung", "2", "amount", "10"))
+	on.Store(true)
+	w.clock.pass(time.Minute) // what was seen before is old
+	check := func(name string, r response, again bool) {
+		t.Helper()
+		wantText(t, r, http.StatusServiceUnavailable, "gives no answer")
+		if strings.Contains(r.body, "secret detail") {
+			t.Errorf("%s shows what is inside", name)
+		}
+		if r.Header.Get("Retry-After") == "" || strings.Contains(r.body, "data-again") != again {
+			t.Errorf("%s: Retry-After %q, asked again: %v, want %v", name, r.Header.Get("Retry-After"), !again, again)
+		}
+	}
+	for _, path := range []string{"/login", "/playground", "/account", "/desk/fund"} {
+		check(path, b.get(path), true)
+	}
+	check("a question", b.post("/playground", question...), false)
+	check("a form", b.post("/desk/fund", "rung", "2", "amount", "10"), false)
+	before := w.height()
+	check("a confirmation", b.post("/desk/fund/confirm", "nonce", shown), false)
+	if w.height() != before {
+		t.Error("a block was made")
+	}
+	on.Store(false)
+	w.clock.pass(time.Minute)
+	wantText(t, b.get("/playground"), http.StatusOK, "func (b *Buffer)")
+}
+
+// However many strangers look, the ledger is asked once in a while.
+func TestStrangersDoNotLoadTheLedger(t *testing.T) {
+	var asked atomic.Int64
+	w := open(t, ledgerIs(func(l ledger.Ledger) ledger.Ledger { return counted{l, &asked} }))
 	b := w.browser()
-	r := b.get("/login")
-	wantText(t, r, http.StatusBadGateway, "did not answer in time", "try again")
-	if strings.Contains(r.body, "secret detail") {
-		t.Error("the page shows what is inside")
+	for range 50 {
+		b.get("/login")
+		b.get("/playground")
+	}
+	if n := asked.Load(); n != 1 {
+		t.Errorf("100 pages asked the ledger %d times", n)
+	}
+	w.clock.pass(time.Minute)
+	b.get("/playground")
+	if n := asked.Load(); n != 2 {
+		t.Errorf("a minute later it was asked %d times in all: pages would show what is old", n)
 	}
 }
 

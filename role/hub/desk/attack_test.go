@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/crescendo-network/crescendo"
@@ -25,11 +26,35 @@ func ledgerIs(wrap func(ledger.Ledger) ledger.Ledger) change {
 	return func(c *desk.Config) { c.Ledger = wrap(c.Ledger) }
 }
 
-// deaf is a ledger that cannot be reached.
-type deaf struct{ ledger.Ledger }
+// deaf is a ledger that cannot be reached while on.
+type deaf struct {
+	ledger.Ledger
+	on *atomic.Bool
+}
 
-func (deaf) State(context.Context) (ledger.State, error) {
-	return nil, fmt.Errorf("secret detail: %w", ledger.ErrUnavailable)
+func (d deaf) State(ctx context.Context) (ledger.State, error) {
+	if d.on.Load() {
+		return nil, fmt.Errorf("secret detail: %w", ledger.ErrUnavailable)
+	}
+	return d.Ledger.State(ctx)
+}
+
+func (d deaf) Submit(ctx context.Context, s ledger.Signer, m ...crescendo.Message) (ledger.Result, error) {
+	if d.on.Load() {
+		return ledger.Result{}, fmt.Errorf("secret detail: %w", ledger.ErrUnavailable)
+	}
+	return d.Ledger.Submit(ctx, s, m...)
+}
+
+// counted counts how often the ledger's state is asked for.
+type counted struct {
+	ledger.Ledger
+	asked *atomic.Int64
+}
+
+func (c counted) State(ctx context.Context) (ledger.State, error) {
+	c.asked.Add(1)
+	return c.Ledger.State(ctx)
 }
 
 // workshop is a machine whose buttons were pressed.
@@ -212,6 +237,7 @@ func TestDemoWalletIsForThisMachineOnly(t *testing.T) {
 		"the network":     {"", "192.0.2.7:1", nil, false},
 		"through a proxy": {"", "127.0.0.1:1", map[string]string{"X-Forwarded-For": "192.0.2.7"}, false},
 		"another name":    {"", "127.0.0.1:1", map[string]string{"Host": "hub.example"}, false},
+		"a quiet proxy":   {"", "127.0.0.1:1", map[string]string{"Via": "1.1 somewhere"}, false},
 		"another chain":   {"crescendo-1", "127.0.0.1:1", nil, false},
 		"almost a dev":    {"crescendo-developers-1", "127.0.0.1:1", nil, false},
 	} {

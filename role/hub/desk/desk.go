@@ -77,6 +77,7 @@ type Desk struct {
 	sent     *sentLog
 	entries  *entries // nil: none are kept
 	play     *playground
+	seen     *programme
 }
 
 // New makes a desk. Close ends what it has opened.
@@ -95,6 +96,7 @@ func New(cfg Config) (*Desk, error) {
 	d := &Desk{
 		cfg: cfg, guard: g, sessions: guard.NewSessions(hex.EncodeToString(chain[:4]), cfg.TLS, cfg.Now),
 		logins: newAttempts(cfg.Now), signing: newSigning(cfg.Ledger), sent: &sentLog{}, play: newPlayground(cfg),
+		seen: &programme{ledger: cfg.Ledger, now: cfg.Now},
 	}
 	if cfg.Home != "" && cfg.Keys != nil {
 		if d.wallets, err = openWallets(cfg.Home, cfg.Keys); err != nil {
@@ -157,9 +159,10 @@ func (d *Desk) Routes(mux *http.ServeMux) {
 }
 
 // development reports whether this request may use what exists on development
-// chains only: it must come from this machine.
+// chains only: it must come from this machine. Where somebody in front speaks
+// HTTPS every request does, whoever sent it.
 func (d *Desk) development(r *http.Request) bool {
-	return strings.HasPrefix(d.cfg.Ledger.ChainID(), devPrefix) && guard.Loopback(r)
+	return strings.HasPrefix(d.cfg.Ledger.ChainID(), devPrefix) && !d.cfg.TLS && guard.Loopback(r)
 }
 
 // visit is a request of somebody with a session.
@@ -237,6 +240,9 @@ func (d *Desk) render(w http.ResponseWriter, r *http.Request, status int, title 
 // refuse shows what went wrong and what to do, and nothing of what is inside.
 func (d *Desk) refuse(w http.ResponseWriter, r *http.Request, status int, err error) {
 	text, hint := d.explain(r, err)
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", fmt.Sprint(int(retryTime.Seconds())))
+	}
 	d.render(w, r, status, "Refused", page.Refusal(http.StatusText(status), text, hint))
 }
 
@@ -246,7 +252,7 @@ func (d *Desk) explain(r *http.Request, err error) (text, hint string) {
 	switch {
 	case errors.As(err, &e) && e.Code != crescendo.CodeInternal:
 		return e.Text, e.Hint
-	case errors.Is(err, ledger.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
+	case unavailable(err):
 		return "the ledger did not answer in time", "try again in a moment; if it was sent, the account page shows it"
 	}
 	d.cfg.Log.Warn("desk", "path", r.URL.Path, "error", err)
@@ -255,6 +261,9 @@ func (d *Desk) explain(r *http.Request, err error) (text, hint string) {
 
 // statusOf is the HTTP status of a refusal.
 func statusOf(err error) int {
+	if unavailable(err) {
+		return http.StatusServiceUnavailable
+	}
 	switch crescendo.CodeOf(err) {
 	case crescendo.CodeInvalid, crescendo.CodeFunds, crescendo.CodeWrongTime, crescendo.CodeDuplicate:
 		return http.StatusUnprocessableEntity
@@ -263,7 +272,7 @@ func statusOf(err error) int {
 	case crescendo.CodeNotFound:
 		return http.StatusNotFound
 	}
-	return http.StatusBadGateway
+	return http.StatusInternalServerError
 }
 
 // submitTime bounds how long a page waits for its transaction.

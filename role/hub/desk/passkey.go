@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -78,6 +80,21 @@ func newPasskeys(cfg Config, w *wallets) (*passkeys, error) {
 		}
 	}
 	return p, p.load()
+}
+
+// named is where this hub can be asked for by a name, empty if nowhere. What
+// is called localhost is another machine for whoever is not on this one.
+func (p *passkeys) named(tls, here bool) string {
+	scheme := "http://"
+	if tls {
+		scheme = "https://"
+	}
+	for _, host := range slices.Sorted(maps.Keys(p.parties)) {
+		if name, _, _ := net.SplitHostPort(host); here || (name != "localhost" && host != "localhost") {
+			return scheme + host + "/login"
+		}
+	}
+	return ""
 }
 
 func (p *passkeys) load() error {
@@ -169,8 +186,9 @@ func (d *Desk) loginPasskey(w http.ResponseWriter, r *http.Request, v visit) {
 func (d *Desk) beginRegistration(w http.ResponseWriter, v visit, party *webauthn.WebAuthn) error {
 	handle := make([]byte, 32)
 	rand.Read(handle)
-	options, data, err := party.BeginRegistration(stranger{handle},
-		webauthn.WithResidentKeyRequirement(protocol.ResidentKeyRequirementRequired))
+	options, data, err := party.BeginRegistration(stranger{handle}, webauthn.WithAuthenticatorSelection(protocol.AuthenticatorSelection{
+		ResidentKey: protocol.ResidentKeyRequirementRequired, RequireResidentKey: protocol.ResidentKeyRequired(), UserVerification: protocol.VerificationRequired,
+	}))
 	if err != nil {
 		return fmt.Errorf("begin passkey: %w", err)
 	}
@@ -207,7 +225,9 @@ func (d *Desk) endRegistration(w http.ResponseWriter, r *http.Request, v visit, 
 }
 
 func (d *Desk) beginPasskey(w http.ResponseWriter, v visit, party *webauthn.WebAuthn) error {
-	options, data, err := party.BeginDiscoverableLogin()
+	// Whoever finds a device that is lying about has no wallet yet: the device
+	// has to recognise its owner.
+	options, data, err := party.BeginDiscoverableLogin(webauthn.WithUserVerification(protocol.VerificationRequired))
 	if err != nil {
 		return fmt.Errorf("begin login: %w", err)
 	}

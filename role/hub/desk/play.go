@@ -34,22 +34,14 @@ func (d *Desk) playModel(r *http.Request) (playModel, error) {
 	s := d.sessions.Of(r)
 	who, _ := s.Account().(*wallet)
 	m := playModel{CSRF: s.Token(), Wallet: who, Question: question{Prompt: standardPrompt, Tokens: 64}, Off: d.cfg.Relay == ""}
-	state, err := d.cfg.Ledger.State(r.Context())
+	spec, stages, err := d.seen.ask(r.Context())
 	if err != nil {
-		return m, fmt.Errorf("read state: %w", err)
-	}
-	spec, err := program.Specs.Get(state)
-	if err != nil {
-		return m, fmt.Errorf("read programme: %w", err)
+		return m, err
 	}
 	m.Unit = page.Unit(spec.Denom)
 	for i, rung := range spec.Rungs {
-		at, err := program.StateOf(state, rungID(i))
-		if err != nil {
-			return m, err
-		}
-		serve := at.Stage == program.StageServing || at.Stage == program.StageOpened
-		m.Rungs = append(m.Rungs, served{rung.Name, uint32(i + 1), at.Stage.String(), rung.Inference, serve})
+		serve := stages[i] == program.StageServing || stages[i] == program.StageOpened
+		m.Rungs = append(m.Rungs, served{rung.Name, uint32(i + 1), stages[i].String(), rung.Inference, serve})
 		if serve {
 			m.Any, m.Question.Model = true, rung.Name // the newest one
 		}
@@ -60,7 +52,7 @@ func (d *Desk) playModel(r *http.Request) (playModel, error) {
 func (d *Desk) playPage(w http.ResponseWriter, r *http.Request) {
 	m, err := d.playModel(r)
 	if err != nil {
-		d.refuse(w, r, http.StatusBadGateway, err)
+		d.unread(w, r, err)
 		return
 	}
 	d.render(w, r, http.StatusOK, "Playground", playView(m))
@@ -71,7 +63,7 @@ func (d *Desk) playPage(w http.ResponseWriter, r *http.Request) {
 func (d *Desk) playForm(w http.ResponseWriter, r *http.Request, v visit) {
 	m, err := d.playModel(r)
 	if err != nil {
-		d.refuse(w, r, http.StatusBadGateway, err)
+		d.unread(w, r, err)
 		return
 	}
 	status := http.StatusOK

@@ -1,7 +1,6 @@
 package desk
 
 import (
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/program"
+	"github.com/crescendo-network/crescendo/role/hub/desk/guard"
 )
 
 func rungID(i int) crescendo.RungID { return crescendo.RungID(i + 1) }
@@ -29,18 +29,11 @@ func (d *Desk) renderLogin(w http.ResponseWriter, r *http.Request, csrf string) 
 	m := loginModel{CSRF: csrf, Demo: d.hasDemo(r), Passkeys: d.passkeys != nil, ChainID: d.cfg.Ledger.ChainID(), RPC: d.cfg.RPC, REST: d.cfg.REST}
 	if d.passkeys != nil {
 		m.Named = d.passkeys.parties[strings.ToLower(r.Host)] != nil
-		if _, port, err := net.SplitHostPort(r.Host); err == nil {
-			m.NameURL = "http://localhost:" + port + "/login"
-		}
+		m.NameURL = d.passkeys.named(d.cfg.TLS, guard.Loopback(r))
 	}
-	state, err := d.cfg.Ledger.State(r.Context())
+	spec, _, err := d.seen.ask(r.Context())
 	if err != nil {
-		d.refuse(w, r, http.StatusBadGateway, err)
-		return
-	}
-	spec, err := program.Specs.Get(state)
-	if err != nil {
-		d.refuse(w, r, http.StatusBadGateway, err)
+		d.unread(w, r, err)
 		return
 	}
 	m.Denom = spec.Denom

@@ -23,4 +23,17 @@
     document.documentElement.classList.remove("stale");
   });
   document.addEventListener("htmx:sseError", function () { document.documentElement.classList.add("stale"); });
+
+  // A page that could not be made just now is asked for again until it can be;
+  // nothing changes on the screen before that.
+  document.querySelectorAll("[data-again]").forEach(function (box) {
+    var wait = Number(box.dataset.again);
+    box.append(" It is tried again by itself.");
+    setTimeout(function again() {
+      fetch(location.href, { headers: { Accept: "text/html" } }).then(function (r) {
+        if (r.status === 503 || r.status === 429) { throw new Error("busy"); }
+        location.reload();
+      }).catch(function () { setTimeout(again, wait); });
+    }, wait);
+  });
 })();

@@ -29,8 +29,9 @@ type Config struct {
 	Now     func() time.Time // nil: time.Now
 }
 
-// writeTime bounds how long an answer may take to be read by whoever asked. What
-// streams is not bounded: see streams.
+// writeTime bounds how long an answer may take to be read by whoever asked.
+// Whoever serves what goes on for longer sets a limit of his own before each
+// write. What a request says of itself does not lift the limit.
 const (
 	writeTime    = time.Minute
 	defaultLimit = 64 << 10
@@ -82,24 +83,22 @@ func HostsOf(address string) ([]string, error) {
 	return slices.Compact(hosts), nil
 }
 
-// streams reports whether the asker wants an answer that goes on for as long as
-// he stays. Whoever serves such answers bounds his readers himself.
-func streams(r *http.Request) bool {
-	return strings.Contains(r.Header.Get("Accept"), "text/event-stream")
-}
-
 // Wrap returns the handler behind the guard.
 func (g *Guard) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// A writer without deadlines, as in tests, needs none.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime))
 		g.headers(w.Header())
 		if refused := g.check(r); refused != nil {
 			refused.write(w)
 			return
 		}
-		if !streams(r) {
-			// A writer without deadlines, as in tests, needs none.
-			_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime))
+		end, ok := g.rates.begin(Client(r))
+		if !ok {
+			(&refusal{status: http.StatusTooManyRequests, text: "too many requests of this client are being answered", hint: "close some pages", wait: time.Second}).write(w)
+			return
 		}
+		defer end()
 		r.Body = http.MaxBytesReader(w, r.Body, g.cfg.MaxBody)
 		next.ServeHTTP(w, r)
 	})
@@ -186,15 +185,25 @@ func Client(r *http.Request) string {
 	return ip.String()
 }
 
+// forwarders are the headers by which servers that forward for others are
+// known.
+var forwarders = []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "X-Real-Ip", "Via", "Cf-Connecting-Ip", "True-Client-Ip"}
+
 // Loopback reports whether the request comes from this machine and asks for
 // this machine, not through anything that forwards for others.
 func Loopback(r *http.Request) bool {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil || r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "" {
-		return false
+	for _, name := range forwarders {
+		if len(r.Header.Values(name)) > 0 {
+			return false
+		}
 	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback() && loopbackName(r.Host)
+	return near(r) && loopbackName(r.Host)
+}
+
+// near reports whether the connection comes from this machine.
+func near(r *http.Request) bool {
+	ip, err := netip.ParseAddr(Client(r))
+	return err == nil && ip.IsLoopback()
 }
 
 // loopbackName reports whether a Host header names the machine itself: a web

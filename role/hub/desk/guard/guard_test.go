@@ -141,3 +141,103 @@ func TestNobodyHasNoToken(t *testing.T) {
 		t.Error("no session counts as one")
 	}
 }
+
+// However one client asks, so many of its requests are answered at once; open
+// pages are among them. Others do not notice, and this machine is not counted.
+func TestOpenRequestsAreBounded(t *testing.T) {
+	g, err := New(Config{Hosts: []string{"hub.example"}, Limits: Limits{AtOnce: 3, Reads: Rate{Burst: 100, PerSecond: 1}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun, leave := make(chan struct{}), make(chan struct{})
+	site := g.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/stays" {
+			begun <- struct{}{}
+			<-leave
+		}
+	}))
+	ask := func(from, path string) int {
+		r := httptest.NewRequest("GET", "http://hub.example"+path, nil)
+		r.RemoteAddr = from
+		w := httptest.NewRecorder()
+		site.ServeHTTP(w, r)
+		return w.Code
+	}
+	ended := make(chan int)
+	for i := range 3 {
+		go func() { ended <- ask(fmt.Sprintf("[2001:db8::%d]:1", i), "/stays") }()
+		<-begun
+	}
+	if got := ask("[2001:db8::9]:1", "/"); got != http.StatusTooManyRequests {
+		t.Errorf("the fourth at once: status %d", got)
+	}
+	for _, from := range []string{"192.0.2.7:1", "[2001:db8:0:1::1]:1", "127.0.0.1:5"} {
+		if got := ask(from, "/"); got != http.StatusOK {
+			t.Errorf("%s: status %d while another has three pages open", from, got)
+		}
+	}
+	go func() {
+		for range 5 { // this machine
+			go func() { ended <- ask("127.0.0.1:5", "/stays") }()
+		}
+	}()
+	for range 5 {
+		<-begun
+	}
+	close(leave)
+	for range 8 {
+		if got := <-ended; got != http.StatusOK {
+			t.Errorf("a page that was open ended with status %d", got)
+		}
+	}
+	if got := ask("[2001:db8::9]:1", "/"); got != http.StatusOK {
+		t.Errorf("after the others have gone: status %d", got)
+	}
+}
+
+// deadlines notes what a response's writer is told.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	until time.Time
+}
+
+func (d *deadlines) SetWriteDeadline(t time.Time) error { d.until = t; return nil }
+
+// No header lifts the limit on how long an answer may take to be read, or a
+// reader who takes nothing would be kept for ever.
+func TestEveryAnswerHasADeadline(t *testing.T) {
+	g, err := New(Config{Hosts: []string{"hub.example"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	site := g.Wrap(http.NotFoundHandler())
+	for _, accept := range []string{"", "text/html", "text/event-stream"} {
+		r := httptest.NewRequest("GET", "http://hub.example/", nil)
+		r.Header.Set("Accept", accept)
+		w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+		site.ServeHTTP(w, r)
+		if w.until.IsZero() || time.Until(w.until) > writeTime {
+			t.Errorf("Accept %q: the deadline is %v", accept, w.until)
+		}
+	}
+}
+
+// What a server in front adds gives it away, however it writes the host.
+func TestForwardedIsNotThisMachine(t *testing.T) {
+	ask := func(header string) bool {
+		r := httptest.NewRequest("GET", "http://localhost:8080/", nil)
+		r.RemoteAddr = "127.0.0.1:1"
+		if header != "" {
+			r.Header.Set(header, "")
+		}
+		return Loopback(r)
+	}
+	if !ask("") {
+		t.Fatal("this machine is not taken for itself")
+	}
+	for _, h := range []string{"X-Forwarded-For", "X-Forwarded-Host", "x-forwarded-proto", "Forwarded", "X-Real-IP", "Via", "CF-Connecting-IP", "True-Client-IP"} {
+		if ask(h) {
+			t.Errorf("with %s, a request counts as one from this machine", h)
+		}
+	}
+}

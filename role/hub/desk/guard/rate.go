@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -8,6 +9,7 @@ import (
 // Limits bound what one client may ask. Reads and writes have a bucket each.
 type Limits struct {
 	Reads, Writes Rate
+	AtOnce        int // requests of one client that are being answered, open pages included; 0: 128
 	Clients       int // remembered at once; 0: 8192
 }
 
@@ -24,7 +26,10 @@ var (
 	defaultWrites = Rate{Burst: 30, PerSecond: 1}
 )
 
-const defaultClients = 8192
+const (
+	defaultAtOnce  = 128
+	defaultClients = 8192
+)
 
 // rates holds a bucket for each client. When there are too many clients the
 // ones that have been silent longest are forgotten: their buckets are the
@@ -41,6 +46,7 @@ type rates struct {
 type client struct {
 	name          string
 	reads, writes bucket
+	open          int // requests being answered
 	before, after *client
 }
 
@@ -56,6 +62,9 @@ func newRates(l Limits) *rates {
 	if l.Writes == (Rate{}) {
 		l.Writes = defaultWrites
 	}
+	if l.AtOnce <= 0 {
+		l.AtOnce = defaultAtOnce
+	}
 	if l.Clients <= 0 {
 		l.Clients = defaultClients
 	}
@@ -66,6 +75,37 @@ func newRates(l Limits) *rates {
 func (r *rates) take(name string, read bool, now time.Time) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	c := r.of(name)
+	if read {
+		return c.reads.take(r.limits.Reads, now)
+	}
+	return c.writes.take(r.limits.Writes, now)
+}
+
+// begin counts a request that is about to be answered, until end is called. It
+// refuses one client too many at once, so that nobody can have all open pages
+// there are. This machine may: a web server that forwards for others is one
+// client here and counts them itself.
+func (r *rates) begin(name string) (end func(), ok bool) {
+	if ip, err := netip.ParseAddr(name); err == nil && ip.IsLoopback() {
+		return func() {}, true
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.of(name)
+	if c.open >= r.limits.AtOnce {
+		return nil, false
+	}
+	c.open++
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		c.open--
+	}, true
+}
+
+// of finds or remembers a client, who is not silent just now. It needs mu.
+func (r *rates) of(name string) *client {
 	c := r.clients[name]
 	if c == nil {
 		if len(r.clients) >= r.limits.Clients {
@@ -79,10 +119,7 @@ func (r *rates) take(name string, read bool, now time.Time) time.Duration {
 		r.unlink(c)
 	}
 	r.append(c)
-	if read {
-		return c.reads.take(r.limits.Reads, now)
-	}
-	return c.writes.take(r.limits.Writes, now)
+	return c
 }
 
 func (b *bucket) take(rate Rate, now time.Time) time.Duration {
