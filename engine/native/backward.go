@@ -40,7 +40,7 @@ func (m *model) backward(a *activations) {
 		m.gainGrad(a, l.x, s.attentionNorm, l.r1)
 	}
 	embed := m.layout.embed.of(m.grads)
-	m.work.split(d.dim, 16, func(from, to int, _ *worker) {
+	m.work.split(d.dim, 64, func(from, to int, _ *worker) {
 		for i, t := range a.inputs {
 			row := embed[int(t)*d.dim+from : int(t)*d.dim+to]
 			m.set.Combine(row, 1, row, 1, a.dx[i*d.dim+from:i*d.dim+to])
@@ -96,7 +96,7 @@ func (m *model) normalizeBack(from, to int, a *activations, x []float32, norm sp
 // that each is summed over rows in order.
 func (m *model) gainGrad(a *activations, x []float32, norm span, r []float32) {
 	dim, dw := m.dims.dim, norm.of(m.grads)
-	m.work.split(dim, 16, func(from, to int, _ *worker) {
+	m.work.split(dim, 64, func(from, to int, _ *worker) {
 		if m.fresh {
 			clear(dw[from:to])
 		}
