@@ -116,7 +116,7 @@ func (c *call) openCompetition(id crescendo.RungID) error {
 			}
 		}
 	}
-	return c.join(research.Open(c.env, c.store, r.Competition, id, c.spec.Organiser, kept, r.Model.Context))
+	return c.join(research.Open(c.env, c.store, r.Competition, research.Contest(id), c.spec.Organiser, kept, r.Model.Context))
 }
 
 // beginCompetition starts the competition's clock with what the raise brought.
@@ -129,7 +129,7 @@ func (c *call) beginCompetition(id crescendo.RungID, raised crescendo.Amount) er
 	if err != nil {
 		return err
 	}
-	return c.join(research.Begin(c.env, c.store, t, id, purse))
+	return c.join(research.Begin(c.env, c.store, t, research.Contest(id), purse))
 }
 
 // compete follows a competition to its end, and carries the decision out.
@@ -138,7 +138,7 @@ func (c *call) compete(id crescendo.RungID, state RungState) error {
 	if t.None() {
 		return nil
 	}
-	out, verdict, err := research.EndBlock(c.env, c.store, t, id)
+	out, verdict, err := research.EndBlock(c.env, c.store, t, research.Contest(id))
 	if err := c.join(out, err); err != nil || verdict == nil {
 		return err
 	}
@@ -203,7 +203,7 @@ func (c *call) royalties(recipe crescendo.Hash) ([]revenue.Point, error) {
 
 // cancelCompetition ends a competition whose rung goes no further.
 func (c *call) cancelCompetition(id crescendo.RungID) error {
-	out, dues, err := research.Cancel(c.env, c.store, id)
+	out, dues, err := research.Cancel(c.env, c.store, research.Contest(id))
 	if err := c.join(out, err); err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func recipe(author crescendo.Account, title string, sequences uint32, parents ..
 }
 
 func (w *world) enter(rung crescendo.RungID, r research.Recipe) *research.MsgEnter {
-	return &research.MsgEnter{Sender: r.Author, Rung: rung, Commitment: research.EntryCommitment(w.Env.ChainID, rung, r.Author, r.ID(), name("salt"))}
+	return &research.MsgEnter{Sender: r.Author, Rung: rung, Commitment: research.EntryCommitment(w.Env.ChainID, research.Contest(rung), r.Author, r.ID(), name("salt"))}
 }
 
 func (w *world) unseal(rung crescendo.RungID, r research.Recipe) *research.MsgRevealEntry {

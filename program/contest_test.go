@@ -138,7 +138,7 @@ func (f *fate) hold(rung crescendo.RungID) {
 }
 
 func (w *world) committed(m *research.MsgRevealEntry) bool {
-	c := research.EntryCommitment(w.Env.ChainID, m.Rung, m.Sender, m.Recipe.ID(), m.Salt)
+	c := research.EntryCommitment(w.Env.ChainID, m.Contest(), m.Sender, m.Recipe.ID(), m.Salt)
 	has, err := research.Commitments.Has(w.Store, uint32(m.Rung), c[:], string(m.Sender))
 	return has && err == nil
 }

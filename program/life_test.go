@@ -298,8 +298,8 @@ func (w *world) books() error {
 		if raise, err := funding.Raises.Get(w.Store, uint32(rung)); err == nil {
 			want[crescendo.Pot("funding", rung)] = raise.Held()
 		}
-		bonds, _ := research.Held(w.Store, rung)
-		want[research.Pot(rung)] = bonds
+		bonds, _ := research.Held(w.Store, research.Contest(rung))
+		want[research.Pot(research.Contest(rung))] = bonds
 		if c, err := research.Competitions.Get(w.Store, uint32(rung)); err == nil {
 			burned += c.Burned
 		}

@@ -9,25 +9,25 @@ import (
 
 // Held returns what a rung's pot owes: the bonds of commitments, entries and
 // runners.
-func Held(r kv.Reader, rung crescendo.RungID) (crescendo.Amount, error) {
+func Held(r kv.Reader, at Contest) (crescendo.Amount, error) {
 	var sum crescendo.Amount
-	commitments, err := Commitments.List(r, nil, kv.MaxPage, uint32(rung))
+	commitments, err := Commitments.List(r, nil, kv.MaxPage, uint32(at))
 	if err != nil {
-		return 0, fmt.Errorf("list commitments of rung %d: %w", rung, err)
+		return 0, fmt.Errorf("list commitments of %s: %w", at, err)
 	}
 	for _, c := range commitments {
 		sum += c.Value.Bond
 	}
-	entries, err := Entries.List(r, nil, kv.MaxPage, uint32(rung))
+	entries, err := Entries.List(r, nil, kv.MaxPage, uint32(at))
 	if err != nil {
-		return 0, fmt.Errorf("list entries of rung %d: %w", rung, err)
+		return 0, fmt.Errorf("list entries of %s: %w", at, err)
 	}
 	for _, e := range entries {
 		sum += e.Value.Bond
 	}
-	runners, err := Runners.List(r, nil, MaxRunners, uint32(rung))
+	runners, err := Runners.List(r, nil, MaxRunners, uint32(at))
 	if err != nil {
-		return 0, fmt.Errorf("list runners of rung %d: %w", rung, err)
+		return 0, fmt.Errorf("list runners of %s: %w", at, err)
 	}
 	for _, m := range runners {
 		sum += m.Value.Bond

@@ -9,38 +9,43 @@ import (
 )
 
 // Pot is where bonds of entries and runners lie.
-func Pot(rung crescendo.RungID) crescendo.Account { return crescendo.Pot("research", rung) }
+func Pot(at Contest) crescendo.Account {
+	if at.IsSeason() {
+		return crescendo.Pot("season", at.Rung())
+	}
+	return crescendo.Pot("research", at.Rung())
+}
 
 // Open begins a rung's competition, while its raise is on: the programme's own
 // recipe takes part, and so do the recipes kept in the rung before. Window is
 // how many targets a held-out document has.
-func Open(env crescendo.Env, s kv.Store, t Terms, rung crescendo.RungID, organiser crescendo.Account, kept []Recipe, window uint32) (crescendo.Outcome, error) {
+func Open(env crescendo.Env, s kv.Store, t Terms, at Contest, organiser crescendo.Account, kept []Recipe, window uint32) (crescendo.Outcome, error) {
 	var out crescendo.Outcome
 	c := Competition{Since: env.Height, Window: window}
-	out.Emit(crescendo.NewEvent("research.competition-opened", rung, "bond", t.Bond, "runner-bond", t.RunnerBond,
+	out.Emit(at.event("research.competition-opened", "bond", t.Bond, "runner-bond", t.RunnerBond,
 		"max-entries", t.MaxEntries, "stages", t.Stages, "steps", t.Steps, "growth", t.Growth, "keep-bp", t.KeepBP, "seeds", t.Seeds,
 		"documents", t.Documents, "replicas", t.Replicas, "keep-recipes", t.KeepRecipes, "trials-bp", t.TrialsBP, "prize-bp", t.PrizeBP, "kept", len(kept)))
 	for i, r := range append([]Recipe{Baseline(organiser)}, kept...) {
 		id := r.ID()
-		if has, err := Entries.Has(s, uint32(rung), id[:]); err != nil || has {
+		if has, err := Entries.Has(s, uint32(at), id[:]); err != nil || has {
 			if err != nil {
 				return out, err
 			}
 			continue
 		}
 		c.Order = uint32(i)
-		if err := put(s, rung, r, Entry{Author: r.Author, Height: env.Height, Parents: r.Parents, Order: c.Order}); err != nil {
+		if err := put(s, at, r, Entry{Author: r.Author, Height: env.Height, Parents: r.Parents, Order: c.Order}); err != nil {
 			return out, err
 		}
-		out.Emit(crescendo.NewEvent("research.revealed", rung, "recipe", id, "author", r.Author, "name", r.Name, "order", c.Order,
+		out.Emit(at.event("research.revealed", "recipe", id, "author", r.Author, "name", r.Name, "order", c.Order,
 			"parents", len(r.Parents), "substance", r.Substance(), "by", "rule"))
 	}
-	return out, Competitions.Set(s, c, uint32(rung))
+	return out, Competitions.Set(s, c, uint32(at))
 }
 
 // put writes an entry and what its recipe is. A recipe's content names its
 // author, therefore it overrules who registered the bare hash.
-func put(s kv.Store, rung crescendo.RungID, r Recipe, e Entry) error {
+func put(s kv.Store, at Contest, r Recipe, e Entry) error {
 	id := r.ID()
 	known, err := Contents.Has(s, id[:])
 	if err != nil {
@@ -50,42 +55,42 @@ func put(s kv.Store, rung crescendo.RungID, r Recipe, e Entry) error {
 		if err := Contents.Set(s, r, id[:]); err != nil {
 			return err
 		}
-		if err := Origins.Set(s, Origin{Author: r.Author, Rung: rung, Parents: r.Parents}, id[:]); err != nil {
+		if err := Origins.Set(s, Origin{Author: r.Author, Rung: at.Rung(), Parents: r.Parents}, id[:]); err != nil {
 			return err
 		}
 	}
-	return Entries.Set(s, e, uint32(rung), id[:])
+	return Entries.Set(s, e, uint32(at), id[:])
 }
 
 // Begin starts the clock of a competition when the raise has succeeded. Purse
 // is what its trials may cost.
-func Begin(env crescendo.Env, s kv.Store, t Terms, rung crescendo.RungID, purse crescendo.Amount) (crescendo.Outcome, error) {
+func Begin(env crescendo.Env, s kv.Store, t Terms, at Contest, purse crescendo.Amount) (crescendo.Outcome, error) {
 	var out crescendo.Outcome
-	c, err := load(s, rung, "begin")
+	c, err := load(s, at, "begin")
 	if err != nil {
 		return out, err
 	}
 	c.Since, c.Deadline, c.Purse = env.Height, env.Height+crescendo.Height(t.EntryBlocks), purse
-	out.Emit(crescendo.NewEvent("research.entering", rung, "deadline", c.Deadline, "entered", c.Committed, "purse", purse))
-	return out, Competitions.Set(s, c, uint32(rung))
+	out.Emit(at.event("research.entering", "deadline", c.Deadline, "entered", c.Committed, "purse", purse))
+	return out, Competitions.Set(s, c, uint32(at))
 }
 
-func load(r kv.Reader, rung crescendo.RungID, doing string) (Competition, error) {
-	c, err := Competitions.Get(r, uint32(rung))
+func load(r kv.Reader, at Contest, doing string) (Competition, error) {
+	c, err := Competitions.Get(r, uint32(at))
 	if errors.Is(err, kv.ErrNotFound) {
-		return c, crescendo.Errorf(crescendo.CodeNotFound, "%s: rung %d has no competition", doing, rung)
+		return c, crescendo.Errorf(crescendo.CodeNotFound, "%s: %s has no competition", doing, at)
 	}
 	if err != nil {
-		return c, fmt.Errorf("read the competition of rung %d: %w", rung, err)
+		return c, fmt.Errorf("read the competition of %s: %w", at, err)
 	}
 	return c, nil
 }
 
 // during returns a rung's competition and refuses if it is in another phase.
-func during(r kv.Reader, rung crescendo.RungID, doing string, phase Phase) (Competition, error) {
-	c, err := load(r, rung, doing)
+func during(r kv.Reader, at Contest, doing string, phase Phase) (Competition, error) {
+	c, err := load(r, at, doing)
 	if err == nil && c.Phase != phase {
-		err = crescendo.Errorf(crescendo.CodeWrongTime, "%s in rung %d: its competition is %s, not %s", doing, rung, c.Phase, phase)
+		err = crescendo.Errorf(crescendo.CodeWrongTime, "%s in %s: its competition is %s, not %s", doing, at, c.Phase, phase)
 	}
 	return c, err
 }
@@ -93,68 +98,70 @@ func during(r kv.Reader, rung crescendo.RungID, doing string, phase Phase) (Comp
 // Enter takes a commitment to a recipe and its bond.
 func Enter(env crescendo.Env, s kv.Store, t Terms, m *MsgEnter) (crescendo.Outcome, error) {
 	var out crescendo.Outcome
-	c, err := during(s, m.Rung, "enter", Entering)
+	at := m.Contest()
+	c, err := during(s, at, "enter", Entering)
 	if err != nil {
 		return out, err
 	}
 	if c.Committed >= t.MaxEntries {
-		return out, crescendo.Errorf(crescendo.CodeWrongTime, "enter rung %d: all %d places are taken", m.Rung, t.MaxEntries)
+		return out, crescendo.Errorf(crescendo.CodeWrongTime, "enter %s: all %d places are taken", at, t.MaxEntries)
 	}
-	if has, err := Commitments.Has(s, uint32(m.Rung), m.Commitment[:], string(m.Sender)); err != nil {
+	if has, err := Commitments.Has(s, uint32(at), m.Commitment[:], string(m.Sender)); err != nil {
 		return out, err
 	} else if has {
-		return out, crescendo.Errorf(crescendo.CodeDuplicate, "enter rung %d: %s has entered this already", m.Rung, m.Sender)
+		return out, crescendo.Errorf(crescendo.CodeDuplicate, "enter %s: %s has entered this already", at, m.Sender)
 	}
 	c.Committed++
 	c.Order++
-	out.Pay(m.Sender, Pot(m.Rung), t.Bond)
-	out.Emit(crescendo.NewEvent("research.entered", m.Rung, "author", m.Sender, "order", c.Order, "commitment", m.Commitment,
+	out.Pay(m.Sender, Pot(at), t.Bond)
+	out.Emit(at.event("research.entered", "author", m.Sender, "order", c.Order, "commitment", m.Commitment,
 		"bond", t.Bond, "entries", c.Committed, "of", t.MaxEntries))
 	entry := Commitment{Order: c.Order, Height: env.Height, Bond: t.Bond}
-	if err := Commitments.Set(s, entry, uint32(m.Rung), m.Commitment[:], string(m.Sender)); err != nil {
+	if err := Commitments.Set(s, entry, uint32(at), m.Commitment[:], string(m.Sender)); err != nil {
 		return out, err
 	}
-	return out, Competitions.Set(s, c, uint32(m.Rung))
+	return out, Competitions.Set(s, c, uint32(at))
 }
 
 // RevealEntry shows a recipe. Whether it is a copy is judged when all have
 // been shown, by the order of commitments.
 func RevealEntry(env crescendo.Env, s kv.Store, m *MsgRevealEntry) (crescendo.Outcome, error) {
 	var out crescendo.Outcome
-	c, err := during(s, m.Rung, "reveal entry", Revealing)
+	at := m.Contest()
+	c, err := during(s, at, "reveal entry", Revealing)
 	if err != nil {
 		return out, err
 	}
 	id := m.Recipe.ID()
-	name := EntryCommitment(env.ChainID, m.Rung, m.Sender, id, m.Salt)
-	entry, err := Commitments.Get(s, uint32(m.Rung), name[:], string(m.Sender))
+	name := EntryCommitment(env.ChainID, at, m.Sender, id, m.Salt)
+	entry, err := Commitments.Get(s, uint32(at), name[:], string(m.Sender))
 	if errors.Is(err, kv.ErrNotFound) {
-		return out, crescendo.Errorf(crescendo.CodeNotFound, "reveal entry %s in rung %d: %s has not committed to it", id.Short(), m.Rung, m.Sender).
+		return out, crescendo.Errorf(crescendo.CodeNotFound, "reveal entry %s in %s: %s has not committed to it", id.Short(), at, m.Sender).
 			WithHint("recipe and salt must be the ones that were committed to, byte for byte")
 	}
 	if err != nil {
 		return out, err
 	}
-	if has, err := Entries.Has(s, uint32(m.Rung), id[:]); err != nil {
+	if has, err := Entries.Has(s, uint32(at), id[:]); err != nil {
 		return out, err
 	} else if has || !entry.Revealed.IsZero() {
-		return out, crescendo.Errorf(crescendo.CodeDuplicate, "reveal entry %s in rung %d: it takes part already", id.Short(), m.Rung)
+		return out, crescendo.Errorf(crescendo.CodeDuplicate, "reveal entry %s in %s: it takes part already", id.Short(), at)
 	}
 	if err := knownParents(s, id, m.Recipe.Parents); err != nil {
 		return out, err
 	}
 	e := Entry{Author: m.Sender, Height: entry.Height, Parents: m.Recipe.Parents, Order: entry.Order, Bond: entry.Bond}
-	if err := put(s, m.Rung, m.Recipe, e); err != nil {
+	if err := put(s, at, m.Recipe, e); err != nil {
 		return out, err
 	}
 	entry.Revealed, entry.Bond = id, 0
 	c.Revealed++
-	out.Emit(crescendo.NewEvent("research.revealed", m.Rung, "recipe", id, "author", m.Sender, "name", m.Recipe.Name, "order", entry.Order,
+	out.Emit(at.event("research.revealed", "recipe", id, "author", m.Sender, "name", m.Recipe.Name, "order", entry.Order,
 		"parents", len(m.Recipe.Parents), "substance", m.Recipe.Substance(), "by", "author"))
-	if err := Commitments.Set(s, entry, uint32(m.Rung), name[:], string(m.Sender)); err != nil {
+	if err := Commitments.Set(s, entry, uint32(at), name[:], string(m.Sender)); err != nil {
 		return out, err
 	}
-	return out, Competitions.Set(s, c, uint32(m.Rung))
+	return out, Competitions.Set(s, c, uint32(at))
 }
 
 func knownParents(s kv.Reader, recipe crescendo.Hash, parents []crescendo.Hash) error {

@@ -18,10 +18,10 @@ type contender struct {
 }
 
 // contenders lists the entries that take part, in order of commitment.
-func contenders(s kv.Reader, rung crescendo.RungID) ([]contender, error) {
-	all, err := Entries.List(s, nil, kv.MaxPage, uint32(rung))
+func contenders(s kv.Reader, at Contest) ([]contender, error) {
+	all, err := Entries.List(s, nil, kv.MaxPage, uint32(at))
 	if err != nil {
-		return nil, fmt.Errorf("list entries of rung %d: %w", rung, err)
+		return nil, fmt.Errorf("list entries of %s: %w", at, err)
 	}
 	var out []contender
 	for _, e := range all {
@@ -35,24 +35,24 @@ func contenders(s kv.Reader, rung crescendo.RungID) ([]contender, error) {
 
 // findCopies takes out of the competition every entry whose substance was
 // committed to before, here or by somebody else in another rung.
-func findCopies(s kv.Store, rung crescendo.RungID, entries []contender) (out crescendo.Outcome, honest []contender, err error) {
+func findCopies(s kv.Store, at Contest, entries []contender) (out crescendo.Outcome, honest []contender, err error) {
 	type known struct{ substance, id crescendo.Hash }
 	var seen []known // sorted by substance
 	for _, e := range entries {
 		recipe, err := Contents.Get(s, e.id[:])
 		if err != nil {
-			return out, nil, fmt.Errorf("read recipe %s of rung %d: %w", e.id.Short(), rung, err)
+			return out, nil, fmt.Errorf("read recipe %s of %s: %w", e.id.Short(), at, err)
 		}
 		substance := recipe.Substance()
-		at, here := slices.BinarySearchFunc(seen, substance, func(k known, h crescendo.Hash) int { return bytes.Compare(k.substance[:], h[:]) })
+		i, here := slices.BinarySearchFunc(seen, substance, func(k known, h crescendo.Hash) int { return bytes.Compare(k.substance[:], h[:]) })
 		original := e.id
 		if here {
-			original = seen[at].id
+			original = seen[i].id
 		} else if original, err = firstOf(s, substance, e); err != nil {
 			return out, nil, err
 		}
 		if original != e.id {
-			copied, err := expelCopy(s, rung, e, original, "substance")
+			copied, err := expelCopy(s, at, e, original, "substance")
 			if err != nil {
 				return out, nil, err
 			}
@@ -60,7 +60,7 @@ func findCopies(s kv.Store, rung crescendo.RungID, entries []contender) (out cre
 			continue
 		}
 		if !here {
-			seen = slices.Insert(seen, at, known{substance, e.id})
+			seen = slices.Insert(seen, i, known{substance, e.id})
 		}
 		honest = append(honest, e)
 	}
@@ -89,17 +89,17 @@ func firstOf(s kv.Store, substance crescendo.Hash, e contender) (crescendo.Hash,
 
 // expelCopy burns a copy's bond. Royalties that others owe to it go to the
 // original.
-func expelCopy(s kv.Store, rung crescendo.RungID, e contender, original crescendo.Hash, evidence string) (crescendo.Outcome, error) {
+func expelCopy(s kv.Store, at Contest, e contender, original crescendo.Hash, evidence string) (crescendo.Outcome, error) {
 	var out crescendo.Outcome
 	origin, err := Origins.Get(s, original[:])
 	if err != nil {
 		return out, fmt.Errorf("read the origin of recipe %s: %w", original.Short(), err)
 	}
-	out.Emit(crescendo.NewEvent("research.copy", rung, "recipe", e.id, "author", e.Author, "of", original, "of-author", origin.Author,
+	out.Emit(at.event("research.copy", "recipe", e.id, "author", e.Author, "of", original, "of-author", origin.Author,
 		"evidence", evidence, "burned", e.Bond))
-	out.Pay(Pot(rung), crescendo.Burn, e.Bond)
+	out.Pay(Pot(at), crescendo.Burn, e.Bond)
 	e.Bond, e.CopyOf, e.Out = 0, original, "copy of "+original.Short()
-	if err := Entries.Set(s, e.Entry, uint32(rung), e.id[:]); err != nil {
+	if err := Entries.Set(s, e.Entry, uint32(at), e.id[:]); err != nil {
 		return out, err
 	}
 	own, err := Origins.Get(s, e.id[:])
@@ -111,21 +111,21 @@ func expelCopy(s kv.Store, rung crescendo.RungID, e contender, original crescend
 }
 
 // burnUnrevealed burns the bonds of commitments that were never opened.
-func burnUnrevealed(s kv.Store, rung crescendo.RungID) (crescendo.Outcome, error) {
+func burnUnrevealed(s kv.Store, at Contest) (crescendo.Outcome, error) {
 	var out crescendo.Outcome
-	all, err := Commitments.List(s, nil, kv.MaxPage, uint32(rung))
+	all, err := Commitments.List(s, nil, kv.MaxPage, uint32(at))
 	if err != nil {
-		return out, fmt.Errorf("list commitments of rung %d: %w", rung, err)
+		return out, fmt.Errorf("list commitments of %s: %w", at, err)
 	}
 	for _, c := range all {
 		if !c.Value.Revealed.IsZero() {
 			continue
 		}
 		author := readAccount(c.Rest[32:])
-		out.Emit(crescendo.NewEvent("research.unrevealed", rung, "author", author, "order", c.Value.Order, "burned", c.Value.Bond))
-		out.Pay(Pot(rung), crescendo.Burn, c.Value.Bond)
+		out.Emit(at.event("research.unrevealed", "author", author, "order", c.Value.Order, "burned", c.Value.Bond))
+		out.Pay(Pot(at), crescendo.Burn, c.Value.Bond)
 		c.Value.Bond = 0
-		if err := Commitments.Set(s, c.Value, uint32(rung), c.Rest[:32], string(author)); err != nil {
+		if err := Commitments.Set(s, c.Value, uint32(at), c.Rest[:32], string(author)); err != nil {
 			return out, err
 		}
 	}

@@ -27,16 +27,16 @@ const maxTurns = MaxStages + 4
 
 // EndBlock ends the phases of a rung's competition that are complete or out of
 // time. The verdict is nil until it is decided.
-func EndBlock(env crescendo.Env, s kv.Store, t Terms, rung crescendo.RungID) (crescendo.Outcome, *Verdict, error) {
+func EndBlock(env crescendo.Env, s kv.Store, t Terms, at Contest) (crescendo.Outcome, *Verdict, error) {
 	var out crescendo.Outcome
-	c, err := Competitions.Get(s, uint32(rung))
+	c, err := Competitions.Get(s, uint32(at))
 	if errors.Is(err, kv.ErrNotFound) {
 		return out, nil, nil
 	}
 	if err != nil {
-		return out, nil, fmt.Errorf("read the competition of rung %d: %w", rung, err)
+		return out, nil, fmt.Errorf("read the competition of %s: %w", at, err)
 	}
-	w := &turn{env: env, s: s, t: t, rung: rung, c: c}
+	w := &turn{env: env, s: s, t: t, at: at, c: c}
 	for range maxTurns {
 		moved, err := w.advance()
 		if err != nil {
@@ -48,7 +48,7 @@ func EndBlock(env crescendo.Env, s kv.Store, t Terms, rung crescendo.RungID) (cr
 	}
 	if w.touched {
 		w.c.Burned += burnedIn(w.out)
-		err = Competitions.Set(s, w.c, uint32(rung))
+		err = Competitions.Set(s, w.c, uint32(at))
 	}
 	return w.out, w.verdict, err
 }
@@ -58,7 +58,7 @@ type turn struct {
 	env     crescendo.Env
 	s       kv.Store
 	t       Terms
-	rung    crescendo.RungID
+	at      Contest
 	c       Competition
 	out     crescendo.Outcome
 	verdict *Verdict
@@ -66,7 +66,7 @@ type turn struct {
 }
 
 func (w *turn) emit(kind string, pairs ...any) {
-	w.out.Emit(crescendo.NewEvent(kind, w.rung, pairs...))
+	w.out.Emit(w.at.event(kind, pairs...))
 }
 
 func (w *turn) advance() (bool, error) {
@@ -101,21 +101,21 @@ func (w *turn) startRevealing() error {
 // startTrials closes the list of entries and draws what they are judged on.
 func (w *turn) startTrials() error {
 	w.touched = true
-	burned, err := burnUnrevealed(w.s, w.rung)
+	burned, err := burnUnrevealed(w.s, w.at)
 	if err != nil {
 		return err
 	}
 	w.out.Join(burned)
-	entries, err := contenders(w.s, w.rung)
+	entries, err := contenders(w.s, w.at)
 	if err != nil {
 		return err
 	}
-	copies, entries, err := findCopies(w.s, w.rung, entries)
+	copies, entries, err := findCopies(w.s, w.at, entries)
 	if err != nil {
 		return err
 	}
 	w.out.Join(copies)
-	w.c.Phase, w.c.Draw, w.c.Alive = Trialling, Draw(w.env.Beacon, w.rung), uint32(len(entries)-1)
+	w.c.Phase, w.c.Draw, w.c.Alive = Trialling, Draw(w.env.Beacon, w.at), uint32(len(entries)-1)
 	w.c.Work = w.planned()
 	return w.openStage(1, entries)
 }
@@ -151,14 +151,14 @@ func (w *turn) openStage(stage uint32, entries []contender) error {
 	}
 	for _, e := range entries {
 		e.Stage = stage
-		if err := Entries.Set(w.s, e.Entry, uint32(w.rung), e.id[:]); err != nil {
+		if err := Entries.Set(w.s, e.Entry, uint32(w.at), e.id[:]); err != nil {
 			return err
 		}
 		for seed := range w.t.SeedsOf(stage) {
-			if err := Trials.Set(w.s, Trial{Wanted: w.t.Replicas}, uint32(w.rung), stage, e.id[:], seed); err != nil {
+			if err := Trials.Set(w.s, Trial{Wanted: w.t.Replicas}, uint32(w.at), stage, e.id[:], seed); err != nil {
 				return err
 			}
-			if err := Vacant.Set(w.s, Vacancy{Wanted: w.t.Replicas}, uint32(w.rung), stage, e.id[:], seed); err != nil {
+			if err := Vacant.Set(w.s, Vacancy{Wanted: w.t.Replicas}, uint32(w.at), stage, e.id[:], seed); err != nil {
 				return err
 			}
 			w.c.Trials++

@@ -24,6 +24,7 @@ type MsgEnter struct {
 	Sender     crescendo.Account `pb:"1"`
 	Rung       crescendo.RungID  `pb:"2"`
 	Commitment crescendo.Hash    `pb:"3"`
+	Season     bool              `pb:"4"` // of newcomers, not the rung's own competition
 }
 
 // MsgRevealEntry shows the recipe that the sender committed to.
@@ -32,12 +33,14 @@ type MsgRevealEntry struct {
 	Rung   crescendo.RungID  `pb:"2"`
 	Recipe Recipe            `pb:"3"`
 	Salt   crescendo.Hash    `pb:"4"`
+	Season bool              `pb:"5"`
 }
 
 // MsgRun joins a rung's competition as a runner of trials, with a bond.
 type MsgRun struct {
 	Sender crescendo.Account `pb:"1"`
 	Rung   crescendo.RungID  `pb:"2"`
+	Season bool              `pb:"3"`
 }
 
 // MsgCommitTrial commits to a designated trial's result (see TrialCommitment).
@@ -48,6 +51,7 @@ type MsgCommitTrial struct {
 	Recipe     crescendo.Hash    `pb:"4"`
 	Seed       uint32            `pb:"5"` // index, from 0
 	Commitment crescendo.Hash    `pb:"6"`
+	Season     bool              `pb:"7"`
 }
 
 // MsgRevealTrial shows a trial's result, when enough runners have committed.
@@ -60,4 +64,5 @@ type MsgRevealTrial struct {
 	Weights crescendo.Hash    `pb:"6"` // of the trained weights
 	Losses  []uint64          `pb:"7"` // mean per target of each drawn document, micro-nats, at most MaxLoss
 	Salt    crescendo.Hash    `pb:"8"`
+	Season  bool              `pb:"9"`
 }

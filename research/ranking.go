@@ -18,7 +18,7 @@ type lane struct {
 
 // lanes reads the results of the stage, in order of commitment.
 func (w *turn) lanes() ([]lane, error) {
-	entries, err := contenders(w.s, w.rung)
+	entries, err := contenders(w.s, w.at)
 	if err != nil {
 		return nil, err
 	}

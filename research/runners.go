@@ -14,35 +14,36 @@ import (
 // Run takes a runner and its bond, or takes one back that was away.
 func Run(env crescendo.Env, s kv.Store, t Terms, m *MsgRun) (crescendo.Outcome, error) {
 	var out crescendo.Outcome
-	c, err := load(s, m.Rung, "run trials")
+	at := m.Contest()
+	c, err := load(s, at, "run trials")
 	if err != nil {
 		return out, err
 	}
 	if c.Phase >= Decided {
-		return out, crescendo.Errorf(crescendo.CodeWrongTime, "run trials of rung %d: its competition is %s", m.Rung, c.Phase)
+		return out, crescendo.Errorf(crescendo.CodeWrongTime, "run trials of %s: its competition is %s", at, c.Phase)
 	}
-	r, err := Runners.Get(s, uint32(m.Rung), string(m.Sender))
+	r, err := Runners.Get(s, uint32(at), string(m.Sender))
 	switch {
 	case errors.Is(err, kv.ErrNotFound):
 		if c.Runners >= MaxRunners {
-			return out, crescendo.Errorf(crescendo.CodeWrongTime, "run trials of rung %d: it has %d runners, no more are taken", m.Rung, MaxRunners)
+			return out, crescendo.Errorf(crescendo.CodeWrongTime, "run trials of %s: it has %d runners, no more are taken", at, MaxRunners)
 		}
 		c.Runners++
 		r.Bond = t.RunnerBond
-		out.Pay(m.Sender, Pot(m.Rung), t.RunnerBond)
+		out.Pay(m.Sender, Pot(at), t.RunnerBond)
 	case err != nil:
 		return out, err
 	case r.Fault != "":
-		return out, crescendo.Errorf(crescendo.CodeForbidden, "run trials of rung %d: %s has lost its bond: %s", m.Rung, m.Sender, r.Fault)
+		return out, crescendo.Errorf(crescendo.CodeForbidden, "run trials of %s: %s has lost its bond: %s", at, m.Sender, r.Fault)
 	case !r.Away:
-		return out, crescendo.Errorf(crescendo.CodeDuplicate, "run trials of rung %d: %s is a runner already", m.Rung, m.Sender)
+		return out, crescendo.Errorf(crescendo.CodeDuplicate, "run trials of %s: %s is a runner already", at, m.Sender)
 	}
 	r.Away, r.Assigned, r.Delivered = false, 0, 0
-	out.Emit(crescendo.NewEvent("research.runner", m.Rung, "runner", m.Sender, "bond", r.Bond, "runners", c.Runners))
-	if err := Runners.Set(s, r, uint32(m.Rung), string(m.Sender)); err != nil {
+	out.Emit(at.event("research.runner", "runner", m.Sender, "bond", r.Bond, "runners", c.Runners))
+	if err := Runners.Set(s, r, uint32(at), string(m.Sender)); err != nil {
 		return out, err
 	}
-	return out, Competitions.Set(s, c, uint32(m.Rung))
+	return out, Competitions.Set(s, c, uint32(at))
 }
 
 // perBlock bounds the trials that get runners at one block's end.
@@ -56,7 +57,7 @@ func (w *turn) callRunners() error {
 			return err
 		}
 	}
-	vacant, err := Vacant.List(w.s, nil, 1, uint32(w.rung), w.c.Stage)
+	vacant, err := Vacant.List(w.s, nil, 1, uint32(w.at), w.c.Stage)
 	if err != nil || len(vacant) == 0 {
 		return err
 	}
@@ -79,7 +80,7 @@ func (w *turn) callRunners() error {
 		return nil
 	}
 	for _, m := range crew {
-		if err := Runners.Set(w.s, m.Runner, uint32(w.rung), string(m.account)); err != nil {
+		if err := Runners.Set(w.s, m.Runner, uint32(w.at), string(m.account)); err != nil {
 			return err
 		}
 	}
@@ -90,11 +91,11 @@ func (w *turn) callRunners() error {
 // picks, so that some that cannot be filled do not stand before the others.
 func (w *turn) vacancies() ([]kv.Entry[Vacancy], error) {
 	start := w.env.Beacon[:]
-	from, err := Vacant.List(w.s, start, perBlock, uint32(w.rung), w.c.Stage)
+	from, err := Vacant.List(w.s, start, perBlock, uint32(w.at), w.c.Stage)
 	if err != nil || len(from) == perBlock {
 		return from, err
 	}
-	before, err := Vacant.List(w.s, nil, perBlock-len(from), uint32(w.rung), w.c.Stage)
+	before, err := Vacant.List(w.s, nil, perBlock-len(from), uint32(w.at), w.c.Stage)
 	for _, v := range before {
 		if slices.Compare(v.Rest, start) >= 0 {
 			break
@@ -111,9 +112,9 @@ type member struct {
 
 // crew lists the runners that take trials.
 func (w *turn) crew() ([]member, error) {
-	all, err := Runners.List(w.s, nil, MaxRunners, uint32(w.rung))
+	all, err := Runners.List(w.s, nil, MaxRunners, uint32(w.at))
 	if err != nil {
-		return nil, fmt.Errorf("list runners of rung %d: %w", w.rung, err)
+		return nil, fmt.Errorf("list runners of %s: %w", w.at, err)
 	}
 	var out []member
 	for _, r := range all {
@@ -127,13 +128,13 @@ func (w *turn) crew() ([]member, error) {
 // fill designates runners to a trial. The beacon picks two, of whom the one
 // with less to do gets it; nobody runs its own entry.
 func (w *turn) fill(crew []member, recipe crescendo.Hash, seed uint32, v Vacancy) (bool, error) {
-	entry, err := Entries.Get(w.s, uint32(w.rung), recipe[:])
+	entry, err := Entries.Get(w.s, uint32(w.at), recipe[:])
 	if err != nil {
-		return false, fmt.Errorf("read entry %s of rung %d: %w", recipe.Short(), w.rung, err)
+		return false, fmt.Errorf("read entry %s of %s: %w", recipe.Short(), w.at, err)
 	}
-	trial, err := Trials.Get(w.s, uint32(w.rung), w.c.Stage, recipe[:], seed)
+	trial, err := Trials.Get(w.s, uint32(w.at), w.c.Stage, recipe[:], seed)
 	if err != nil {
-		return false, fmt.Errorf("read trial of %s in rung %d: %w", recipe.Short(), w.rung, err)
+		return false, fmt.Errorf("read trial of %s in %s: %w", recipe.Short(), w.at, err)
 	}
 	before := len(trial.Designated)
 	for v.Wanted > 0 {
@@ -144,7 +145,7 @@ func (w *turn) fill(crew []member, recipe crescendo.Hash, seed uint32, v Vacancy
 		crew[at].Assigned++
 		trial.Designated = append(trial.Designated, crew[at].account)
 		v.Wanted--
-		if err := Duties.Set(w.s, Duty{Since: w.env.Height}, uint32(w.rung), string(crew[at].account), w.c.Stage, recipe[:], seed); err != nil {
+		if err := Duties.Set(w.s, Duty{Since: w.env.Height}, uint32(w.at), string(crew[at].account), w.c.Stage, recipe[:], seed); err != nil {
 			return false, err
 		}
 	}
@@ -152,14 +153,14 @@ func (w *turn) fill(crew []member, recipe crescendo.Hash, seed uint32, v Vacancy
 		return false, nil
 	}
 	if v.Wanted == 0 {
-		err = Vacant.Delete(w.s, uint32(w.rung), w.c.Stage, recipe[:], seed)
+		err = Vacant.Delete(w.s, uint32(w.at), w.c.Stage, recipe[:], seed)
 	} else {
-		err = Vacant.Set(w.s, v, uint32(w.rung), w.c.Stage, recipe[:], seed)
+		err = Vacant.Set(w.s, v, uint32(w.at), w.c.Stage, recipe[:], seed)
 	}
 	if err != nil {
 		return false, err
 	}
-	return true, Trials.Set(w.s, trial, uint32(w.rung), w.c.Stage, recipe[:], seed)
+	return true, Trials.Set(w.s, trial, uint32(w.at), w.c.Stage, recipe[:], seed)
 }
 
 func (w *turn) pick(crew []member, author crescendo.Account, has []crescendo.Account, recipe crescendo.Hash, seed uint32) int {
@@ -172,7 +173,7 @@ func (w *turn) pick(crew []member, author crescendo.Account, has []crescendo.Acc
 	if len(free) == 0 {
 		return -1
 	}
-	h := digest.Sum("crescendo/research/designate/v1", w.env.Beacon[:], be32(uint32(w.rung)), be32(w.c.Stage), recipe[:], be32(seed), be32(uint32(len(has))))
+	h := digest.Sum("crescendo/research/designate/v1", w.env.Beacon[:], be32(uint32(w.at)), be32(w.c.Stage), recipe[:], be32(seed), be32(uint32(len(has))))
 	n := uint64(len(free))
 	a, b := free[binary.BigEndian.Uint64(h[:8])%n], free[binary.BigEndian.Uint64(h[8:16])%n]
 	if crew[b].Assigned < crew[a].Assigned {
@@ -194,31 +195,31 @@ func (w *turn) extend() error {
 		if t.Committed >= t.Wanted {
 			t.Wanted = t.Committed + 1
 		}
-		if err := Trials.Set(w.s, t, uint32(w.rung), w.c.Stage, recipe[:], seed); err != nil {
+		if err := Trials.Set(w.s, t, uint32(w.at), w.c.Stage, recipe[:], seed); err != nil {
 			return err
 		}
-		return addVacancy(w.s, w.rung, w.c.Stage, recipe, seed)
+		return addVacancy(w.s, w.at, w.c.Stage, recipe, seed)
 	})
 	w.emit("research.stage-extended", "stage", w.c.Stage, "trials", called)
 	return err
 }
 
-func addVacancy(s kv.Store, rung crescendo.RungID, stage uint32, recipe crescendo.Hash, seed uint32) error {
-	v, err := Vacant.Get(s, uint32(rung), stage, recipe[:], seed)
+func addVacancy(s kv.Store, at Contest, stage uint32, recipe crescendo.Hash, seed uint32) error {
+	v, err := Vacant.Get(s, uint32(at), stage, recipe[:], seed)
 	if err != nil && !errors.Is(err, kv.ErrNotFound) {
 		return err
 	}
 	v.Wanted++
-	return Vacant.Set(s, v, uint32(rung), stage, recipe[:], seed)
+	return Vacant.Set(s, v, uint32(at), stage, recipe[:], seed)
 }
 
 // eachTrial visits the trials of the stage in the order of their keys.
 func (w *turn) eachTrial(visit func(recipe crescendo.Hash, seed uint32, t Trial) error) error {
 	var start []byte
 	for {
-		page, err := Trials.List(w.s, start, kv.MaxPage, uint32(w.rung), w.c.Stage)
+		page, err := Trials.List(w.s, start, kv.MaxPage, uint32(w.at), w.c.Stage)
 		if err != nil {
-			return fmt.Errorf("list trials of rung %d: %w", w.rung, err)
+			return fmt.Errorf("list trials of %s: %w", w.at, err)
 		}
 		for _, e := range page {
 			if err := visit(crescendo.Hash(e.Rest[:32]), binary.BigEndian.Uint32(e.Rest[32:]), e.Value); err != nil {

@@ -36,7 +36,7 @@ func (w *turn) endStage() error {
 		return err
 	}
 	if w.c.Stage < w.t.Stages {
-		entries, err := contenders(w.s, w.rung)
+		entries, err := contenders(w.s, w.at)
 		if err != nil {
 			return err
 		}
@@ -54,14 +54,14 @@ func (w *turn) drop(lanes []lane, seeds []int) ([]lane, error) {
 		if !l.complete(lanes[0], seeds) {
 			l.Out = fmt.Sprintf("no result in stage %d", w.c.Stage)
 			w.emit("research.dropped", "recipe", l.id, "author", l.Author, "stage", w.c.Stage, "reason", "no result")
-			if err := Entries.Set(w.s, l.Entry, uint32(w.rung), l.id[:]); err != nil {
+			if err := Entries.Set(w.s, l.Entry, uint32(w.at), l.id[:]); err != nil {
 				return nil, err
 			}
 			continue
 		}
 		original := slices.IndexFunc(out, func(o lane) bool { return o.seeds[seeds[0]].Weights == l.seeds[seeds[0]].Weights })
 		if original >= 0 {
-			copied, err := expelCopy(w.s, w.rung, l.contender, out[original].id, "weights")
+			copied, err := expelCopy(w.s, w.at, l.contender, out[original].id, "weights")
 			if err != nil {
 				return nil, err
 			}
@@ -94,7 +94,7 @@ func (w *turn) keepBest(ranked []lane) (Standing, error) {
 		}
 		if !l.own.Survives && !l.own.Baseline {
 			l.Out = fmt.Sprintf("rank %d of %d in stage %d", i+1, len(ranked), w.c.Stage)
-			if err := Entries.Set(w.s, l.Entry, uint32(w.rung), l.id[:]); err != nil {
+			if err := Entries.Set(w.s, l.Entry, uint32(w.at), l.id[:]); err != nil {
 				return best, err
 			}
 		}
@@ -102,7 +102,7 @@ func (w *turn) keepBest(ranked []lane) (Standing, error) {
 		w.emit("research.ranked", "stage", w.c.Stage, "rank", i+1, "of", len(ranked), "recipe", o.Recipe, "author", o.Author, "loss", o.Loss,
 			"n", o.N, "mean", o.Mean, "sigma", o.Sigma, "low", o.Low, "high", o.High, "gap", o.Gap, "gap-low", o.GapLow, "gap-high", o.GapHigh,
 			"baseline", o.Baseline, "survives", o.Survives)
-		if err := Standings.Set(w.s, o, uint32(w.rung), w.c.Stage, uint32(i+1)); err != nil {
+		if err := Standings.Set(w.s, o, uint32(w.at), w.c.Stage, uint32(i+1)); err != nil {
 			return best, err
 		}
 	}
@@ -122,7 +122,7 @@ func (w *turn) dismiss() error {
 			w.emit("research.runner-away", "runner", m.account, "stage", w.c.Stage, "assigned", m.Assigned)
 		}
 		m.Assigned, m.Delivered = 0, 0
-		if err := Runners.Set(w.s, m.Runner, uint32(w.rung), string(m.account)); err != nil {
+		if err := Runners.Set(w.s, m.Runner, uint32(w.at), string(m.account)); err != nil {
 			return err
 		}
 	}
@@ -131,31 +131,31 @@ func (w *turn) dismiss() error {
 			return nil
 		}
 		for _, account := range t.Designated {
-			if err := Duties.Delete(w.s, uint32(w.rung), string(account), w.c.Stage, recipe[:], seed); err != nil {
+			if err := Duties.Delete(w.s, uint32(w.at), string(account), w.c.Stage, recipe[:], seed); err != nil {
 				return err
 			}
 		}
-		return Vacant.Delete(w.s, uint32(w.rung), w.c.Stage, recipe[:], seed)
+		return Vacant.Delete(w.s, uint32(w.at), w.c.Stage, recipe[:], seed)
 	})
 }
 
 // decide adopts the best challenger if it is better than the baseline beyond
 // chance, otherwise the baseline, and gives all bonds back.
 func (w *turn) decide(best Standing) error {
-	entries, err := Entries.List(w.s, nil, kv.MaxPage, uint32(w.rung))
+	entries, err := Entries.List(w.s, nil, kv.MaxPage, uint32(w.at))
 	if err != nil {
-		return fmt.Errorf("list entries of rung %d: %w", w.rung, err)
+		return fmt.Errorf("list entries of %s: %w", w.at, err)
 	}
 	at := slices.IndexFunc(entries, func(e kv.Entry[Entry]) bool { return e.Value.Order == 0 })
 	if best.Low > 0 {
 		at = slices.IndexFunc(entries, func(e kv.Entry[Entry]) bool { return bytes.Equal(e.Rest, best.Recipe[:]) })
 	}
 	if at < 0 {
-		return crescendo.Errorf(crescendo.CodeInternal, "decide the competition of rung %d: the winner is not in it", w.rung)
+		return crescendo.Errorf(crescendo.CodeInternal, "decide the competition of %s: the winner is not in it", w.at)
 	}
 	winner, entry := crescendo.Hash(entries[at].Rest), entries[at].Value
 	entry.Adopted = true
-	if err := Entries.Set(w.s, entry, uint32(w.rung), winner[:]); err != nil {
+	if err := Entries.Set(w.s, entry, uint32(w.at), winner[:]); err != nil {
 		return err
 	}
 	if err := w.keepRecipes(); err != nil {
@@ -165,31 +165,31 @@ func (w *turn) decide(best Standing) error {
 	baseline := entry.Order == 0
 	w.emit("research.adopted", "recipe", winner, "author", entry.Author, "baseline", baseline, "stage", w.c.Stage,
 		"gain", best.Mean, "low", best.Low, "high", best.High, "n", best.N, "spent", w.c.Spent)
-	out, dues, err := release(w.s, w.rung)
+	out, dues, err := release(w.s, w.at)
 	if err != nil {
 		return err
 	}
 	w.out.Join(out)
 	w.verdict = &Verdict{Recipe: winner, Baseline: baseline, Runners: dues}
-	return Adoptions.Set(w.s, Adoption{Recipe: winner}, uint32(w.rung))
+	return Adoptions.Set(w.s, Adoption{Recipe: winner}, uint32(w.at))
 }
 
 // keepRecipes marks the best recipes, which enter the next rung's competition
 // by themselves.
 func (w *turn) keepRecipes() error {
 	for stage := w.c.Stage; stage >= 1; stage-- {
-		rows, err := Standings.List(w.s, nil, kv.MaxPage, uint32(w.rung), stage)
+		rows, err := Standings.List(w.s, nil, kv.MaxPage, uint32(w.at), stage)
 		if err != nil {
-			return fmt.Errorf("list the ranking of rung %d: %w", w.rung, err)
+			return fmt.Errorf("list the ranking of %s: %w", w.at, err)
 		}
 		for _, row := range rows {
 			st := row.Value
 			if st.Baseline || len(w.c.Kept) >= int(w.t.KeepRecipes) || slices.Contains(w.c.Kept, st.Recipe) {
 				continue
 			}
-			e, err := Entries.Get(w.s, uint32(w.rung), st.Recipe[:])
+			e, err := Entries.Get(w.s, uint32(w.at), st.Recipe[:])
 			if err != nil {
-				return fmt.Errorf("read entry %s of rung %d: %w", st.Recipe.Short(), w.rung, err)
+				return fmt.Errorf("read entry %s of %s: %w", st.Recipe.Short(), w.at, err)
 			}
 			if !e.CopyOf.IsZero() {
 				continue
@@ -197,7 +197,7 @@ func (w *turn) keepRecipes() error {
 			e.Kept = true
 			w.c.Kept = append(w.c.Kept, st.Recipe)
 			w.emit("research.kept", "recipe", st.Recipe, "author", e.Author, "place", len(w.c.Kept), "of", w.t.KeepRecipes, "stage", stage)
-			if err := Entries.Set(w.s, e, uint32(w.rung), st.Recipe[:]); err != nil {
+			if err := Entries.Set(w.s, e, uint32(w.at), st.Recipe[:]); err != nil {
 				return err
 			}
 		}
@@ -207,78 +207,78 @@ func (w *turn) keepRecipes() error {
 
 // Cancel ends a rung's competition without a decision: bonds go back, and
 // program owes runners what they have earned.
-func Cancel(env crescendo.Env, s kv.Store, rung crescendo.RungID) (crescendo.Outcome, []Due, error) {
+func Cancel(env crescendo.Env, s kv.Store, at Contest) (crescendo.Outcome, []Due, error) {
 	var out crescendo.Outcome
-	c, err := Competitions.Get(s, uint32(rung))
+	c, err := Competitions.Get(s, uint32(at))
 	if errors.Is(err, kv.ErrNotFound) || err == nil && c.Phase >= Decided {
 		return out, nil, nil
 	}
 	if err != nil {
-		return out, nil, fmt.Errorf("read the competition of rung %d: %w", rung, err)
+		return out, nil, fmt.Errorf("read the competition of %s: %w", at, err)
 	}
 	c.Phase, c.Since, c.Deadline = Cancelled, env.Height, 0
-	out.Emit(crescendo.NewEvent("research.cancelled", rung))
-	released, dues, err := release(s, rung)
+	out.Emit(at.event("research.cancelled"))
+	released, dues, err := release(s, at)
 	if err != nil {
 		return out, nil, err
 	}
 	out.Join(released)
-	return out, dues, Competitions.Set(s, c, uint32(rung))
+	return out, dues, Competitions.Set(s, c, uint32(at))
 }
 
 // release gives back the bonds that lie in the rung's pot, and returns what
 // runners have earned.
-func release(s kv.Store, rung crescendo.RungID) (out crescendo.Outcome, dues []Due, err error) {
-	commitments, err := Commitments.List(s, nil, kv.MaxPage, uint32(rung))
+func release(s kv.Store, at Contest) (out crescendo.Outcome, dues []Due, err error) {
+	commitments, err := Commitments.List(s, nil, kv.MaxPage, uint32(at))
 	if err != nil {
-		return out, nil, fmt.Errorf("list commitments of rung %d: %w", rung, err)
+		return out, nil, fmt.Errorf("list commitments of %s: %w", at, err)
 	}
 	for _, c := range commitments {
 		if c.Value.Bond == 0 {
 			continue
 		}
 		author := readAccount(c.Rest[32:])
-		out.Pay(Pot(rung), author, c.Value.Bond)
+		out.Pay(Pot(at), author, c.Value.Bond)
 		c.Value.Bond = 0
-		if err := Commitments.Set(s, c.Value, uint32(rung), c.Rest[:32], string(author)); err != nil {
+		if err := Commitments.Set(s, c.Value, uint32(at), c.Rest[:32], string(author)); err != nil {
 			return out, nil, err
 		}
 	}
-	entries, err := Entries.List(s, nil, kv.MaxPage, uint32(rung))
+	entries, err := Entries.List(s, nil, kv.MaxPage, uint32(at))
 	if err != nil {
-		return out, nil, fmt.Errorf("list entries of rung %d: %w", rung, err)
+		return out, nil, fmt.Errorf("list entries of %s: %w", at, err)
 	}
 	slices.SortFunc(entries, func(a, b kv.Entry[Entry]) int { return cmp.Compare(a.Value.Order, b.Value.Order) })
 	for _, e := range entries {
 		if e.Value.Bond == 0 {
 			continue
 		}
-		out.Pay(Pot(rung), e.Value.Author, e.Value.Bond)
+		out.Pay(Pot(at), e.Value.Author, e.Value.Bond)
 		e.Value.Bond = 0
-		if err := Entries.Set(s, e.Value, uint32(rung), e.Rest); err != nil {
+		if err := Entries.Set(s, e.Value, uint32(at), e.Rest); err != nil {
 			return out, nil, err
 		}
 	}
-	paid, dues, err := releaseRunners(s, rung)
+	paid, dues, err := releaseRunners(s, at)
 	out.Join(paid)
 	return out, dues, err
 }
 
-func releaseRunners(s kv.Store, rung crescendo.RungID) (out crescendo.Outcome, dues []Due, err error) {
-	runners, err := Runners.List(s, nil, MaxRunners, uint32(rung))
+func releaseRunners(s kv.Store, at Contest) (out crescendo.Outcome, dues []Due, err error) {
+	runners, err := Runners.List(s, nil, MaxRunners, uint32(at))
 	if err != nil {
-		return out, nil, fmt.Errorf("list runners of rung %d: %w", rung, err)
+		return out, nil, fmt.Errorf("list runners of %s: %w", at, err)
 	}
 	for _, r := range runners {
 		account := readAccount(r.Rest)
 		if r.Value.Earned > 0 {
 			dues = append(dues, Due{account, r.Value.Earned})
 		}
-		out.Emit(crescendo.NewEvent("research.runner-paid", rung, "runner", account, "bond", r.Value.Bond, "earned", r.Value.Earned,
+		out.Emit(at.event("research.runner-paid", "runner", account, "bond", r.Value.Bond, "earned", r.Value.Earned,
 			"agreed", r.Value.Agreed, "fault", r.Value.Fault))
-		out.Pay(Pot(rung), account, r.Value.Bond)
+		out.Pay(Pot(at), account, r.Value.Bond)
 		r.Value.Bond = 0
-		if err := Runners.Set(s, r.Value, uint32(rung), string(account)); err != nil {
+		if err := Runners.Set(s, r.Value, uint32(at), string(account)); err != nil {
 			return out, nil, err
 		}
 	}

@@ -11,27 +11,27 @@ import (
 
 // place names one trial of the open stage.
 type place struct {
-	rung   crescendo.RungID
+	at     Contest
 	stage  uint32
 	recipe crescendo.Hash
 	seed   uint32
 }
 
 func (p place) String() string {
-	return fmt.Sprintf("trial of %s with seed %d in stage %d of rung %d", p.recipe.Short(), p.seed, p.stage, p.rung)
+	return fmt.Sprintf("trial of %s with seed %d in stage %d of %s", p.recipe.Short(), p.seed, p.stage, p.at)
 }
 
 // openTrial returns a trial that the sender is designated to, if its stage is
 // open and the sender in good standing.
 func openTrial(s kv.Store, doing string, p place, sender crescendo.Account) (Competition, Trial, Runner, error) {
-	c, err := during(s, p.rung, doing, Trialling)
+	c, err := during(s, p.at, doing, Trialling)
 	if err != nil {
 		return c, Trial{}, Runner{}, err
 	}
 	if c.Stage != p.stage {
 		return c, Trial{}, Runner{}, crescendo.Errorf(crescendo.CodeWrongTime, "%s %s: stage %d is open", doing, p, c.Stage)
 	}
-	t, err := Trials.Get(s, uint32(p.rung), p.stage, p.recipe[:], p.seed)
+	t, err := Trials.Get(s, uint32(p.at), p.stage, p.recipe[:], p.seed)
 	if errors.Is(err, kv.ErrNotFound) {
 		return c, t, Runner{}, crescendo.Errorf(crescendo.CodeNotFound, "%s %s: there is no such trial", doing, p)
 	}
@@ -42,9 +42,9 @@ func openTrial(s kv.Store, doing string, p place, sender crescendo.Account) (Com
 		return c, t, Runner{}, crescendo.Errorf(crescendo.CodeForbidden, "%s %s: %s is not designated to it", doing, p, sender).
 			WithHint("follow the runner's duties; runners are drawn, not chosen")
 	}
-	r, err := Runners.Get(s, uint32(p.rung), string(sender))
+	r, err := Runners.Get(s, uint32(p.at), string(sender))
 	if err != nil {
-		return c, t, r, fmt.Errorf("read runner %s of rung %d: %w", sender, p.rung, err)
+		return c, t, r, fmt.Errorf("read runner %s of %s: %w", sender, p.at, err)
 	}
 	if r.Fault != "" {
 		return c, t, r, crescendo.Errorf(crescendo.CodeForbidden, "%s %s: %s has lost its bond: %s", doing, p, sender, r.Fault)
@@ -56,12 +56,12 @@ func openTrial(s kv.Store, doing string, p place, sender crescendo.Account) (Com
 // anybody else's.
 func CommitTrial(_ crescendo.Env, s kv.Store, m *MsgCommitTrial) (crescendo.Outcome, error) {
 	var out crescendo.Outcome
-	p := place{m.Rung, m.Stage, m.Recipe, m.Seed}
+	p := place{m.Contest(), m.Stage, m.Recipe, m.Seed}
 	_, t, _, err := openTrial(s, "commit to the", p, m.Sender)
 	if err != nil {
 		return out, err
 	}
-	if has, err := Results.Has(s, uint32(p.rung), p.stage, p.recipe[:], p.seed, string(m.Sender)); err != nil {
+	if has, err := Results.Has(s, uint32(p.at), p.stage, p.recipe[:], p.seed, string(m.Sender)); err != nil {
 		return out, err
 	} else if has {
 		return out, crescendo.Errorf(crescendo.CodeDuplicate, "commit to the %s: %s has done so", p, m.Sender)
@@ -71,24 +71,24 @@ func CommitTrial(_ crescendo.Env, s kv.Store, m *MsgCommitTrial) (crescendo.Outc
 	}
 	t.Committed++
 	t.Shown = t.Shown || t.Committed >= t.Wanted
-	out.Emit(crescendo.NewEvent("research.trial-committed", p.rung, "stage", p.stage, "recipe", p.recipe, "seed", p.seed, "runner", m.Sender,
+	out.Emit(p.at.event("research.trial-committed", "stage", p.stage, "recipe", p.recipe, "seed", p.seed, "runner", m.Sender,
 		"committed", t.Committed, "wanted", t.Wanted))
-	if err := Results.Set(s, Result{Commitment: m.Commitment}, uint32(p.rung), p.stage, p.recipe[:], p.seed, string(m.Sender)); err != nil {
+	if err := Results.Set(s, Result{Commitment: m.Commitment}, uint32(p.at), p.stage, p.recipe[:], p.seed, string(m.Sender)); err != nil {
 		return out, err
 	}
-	return out, Trials.Set(s, t, uint32(p.rung), p.stage, p.recipe[:], p.seed)
+	return out, Trials.Set(s, t, uint32(p.at), p.stage, p.recipe[:], p.seed)
 }
 
 // RevealTrial takes the result itself, when enough runners have committed. Two
 // that agree make the trial's result, if no other has as many.
 func RevealTrial(env crescendo.Env, s kv.Store, t Terms, m *MsgRevealTrial) (crescendo.Outcome, error) {
 	var out crescendo.Outcome
-	p := place{m.Rung, m.Stage, m.Recipe, m.Seed}
+	p := place{m.Contest(), m.Stage, m.Recipe, m.Seed}
 	c, trial, runner, err := openTrial(s, "reveal the", p, m.Sender)
 	if err != nil {
 		return out, err
 	}
-	res, err := Results.Get(s, uint32(p.rung), p.stage, p.recipe[:], p.seed, string(m.Sender))
+	res, err := Results.Get(s, uint32(p.at), p.stage, p.recipe[:], p.seed, string(m.Sender))
 	switch {
 	case errors.Is(err, kv.ErrNotFound):
 		return out, crescendo.Errorf(crescendo.CodeNotFound, "reveal the %s: %s has not committed to it", p, m.Sender)
@@ -111,21 +111,21 @@ func RevealTrial(env crescendo.Env, s kv.Store, t Terms, m *MsgRevealTrial) (cre
 	}
 	trial.Revealed++
 	runner.Delivered++
-	if err := Runners.Set(s, runner, uint32(p.rung), string(m.Sender)); err != nil {
+	if err := Runners.Set(s, runner, uint32(p.at), string(m.Sender)); err != nil {
 		return out, err
 	}
-	if err := Results.Set(s, res, uint32(p.rung), p.stage, p.recipe[:], p.seed, string(m.Sender)); err != nil {
+	if err := Results.Set(s, res, uint32(p.at), p.stage, p.recipe[:], p.seed, string(m.Sender)); err != nil {
 		return out, err
 	}
 	j := &jury{s: s, t: t, c: c, p: p, trial: trial}
 	if err := j.judge(m.Sender); err != nil {
 		return crescendo.Outcome{}, err
 	}
-	if err := Trials.Set(s, j.trial, uint32(p.rung), p.stage, p.recipe[:], p.seed); err != nil {
+	if err := Trials.Set(s, j.trial, uint32(p.at), p.stage, p.recipe[:], p.seed); err != nil {
 		return out, err
 	}
 	j.c.Burned += burnedIn(j.out)
-	return j.out, Competitions.Set(s, j.c, uint32(p.rung))
+	return j.out, Competitions.Set(s, j.c, uint32(p.at))
 }
 
 func checkLosses(losses []uint64, t Terms, c Competition) error {
@@ -179,20 +179,20 @@ func (j *jury) judge(sender crescendo.Account) error {
 	case all:
 		j.trial.Wanted++
 		j.event("research.disputed", "results", len(results), "wanted", j.trial.Wanted)
-		return addVacancy(j.s, j.p.rung, j.p.stage, j.p.recipe, j.p.seed)
+		return addVacancy(j.s, j.p.at, j.p.stage, j.p.recipe, j.p.seed)
 	}
 	return nil
 }
 
 func (j *jury) event(kind string, pairs ...any) {
 	head := []any{"stage", j.p.stage, "recipe", j.p.recipe, "seed", j.p.seed}
-	j.out.Emit(crescendo.NewEvent(kind, j.p.rung, append(head, pairs...)...))
+	j.out.Emit(j.p.at.event(kind, append(head, pairs...)...))
 }
 
 func (j *jury) results() ([]revealed, error) {
 	var out []revealed
 	for _, account := range j.trial.Designated {
-		r, err := Results.Get(j.s, uint32(j.p.rung), j.p.stage, j.p.recipe[:], j.p.seed, string(account))
+		r, err := Results.Get(j.s, uint32(j.p.at), j.p.stage, j.p.recipe[:], j.p.seed, string(account))
 		if errors.Is(err, kv.ErrNotFound) {
 			continue
 		}
@@ -249,7 +249,7 @@ func (j *jury) agree(results []revealed, best Result) error {
 	}
 	j.event("research.trial", "weights", best.Weights, "loss", mean, "documents", len(best.Losses), "agree", agree,
 		"against", len(results)-agree, "open", j.c.Open, "of", j.c.Trials)
-	if err := Vacant.Delete(j.s, uint32(j.p.rung), j.p.stage, j.p.recipe[:], j.p.seed); err != nil {
+	if err := Vacant.Delete(j.s, uint32(j.p.at), j.p.stage, j.p.recipe[:], j.p.seed); err != nil {
 		return err
 	}
 	return j.relieve()
@@ -262,14 +262,14 @@ func (j *jury) settle(results []revealed, digest crescendo.Hash, account crescen
 	if at < 0 {
 		return nil
 	}
-	r, err := Runners.Get(j.s, uint32(j.p.rung), string(account))
+	r, err := Runners.Get(j.s, uint32(j.p.at), string(account))
 	if err != nil {
-		return fmt.Errorf("read runner %s of rung %d: %w", account, j.p.rung, err)
+		return fmt.Errorf("read runner %s of %s: %w", account, j.p.at, err)
 	}
 	if results[at].Digest != digest {
 		if r.Fault == "" {
 			j.event("research.runner-burned", "runner", account, "burned", r.Bond, "forfeited", r.Earned)
-			j.out.Pay(Pot(j.p.rung), crescendo.Burn, r.Bond)
+			j.out.Pay(Pot(j.p.at), crescendo.Burn, r.Bond)
 			j.c.Spent -= r.Earned
 			r.Bond, r.Earned, r.Fault = 0, 0, "its result differs from the others': "+j.p.String()
 		}
@@ -285,18 +285,18 @@ func (j *jury) settle(results []revealed, digest crescendo.Hash, account crescen
 			j.c.Spent += each
 		}
 	}
-	if err := Runners.Set(j.s, r, uint32(j.p.rung), string(account)); err != nil {
+	if err := Runners.Set(j.s, r, uint32(j.p.at), string(account)); err != nil {
 		return err
 	}
 	kept := results[at].Result
 	kept.Losses = nil
-	return Results.Set(j.s, kept, uint32(j.p.rung), j.p.stage, j.p.recipe[:], j.p.seed, string(account))
+	return Results.Set(j.s, kept, uint32(j.p.at), j.p.stage, j.p.recipe[:], j.p.seed, string(account))
 }
 
 // relieve ends the duty of everybody designated to the trial.
 func (j *jury) relieve() error {
 	for _, account := range j.trial.Designated {
-		if err := Duties.Delete(j.s, uint32(j.p.rung), string(account), j.p.stage, j.p.recipe[:], j.p.seed); err != nil {
+		if err := Duties.Delete(j.s, uint32(j.p.at), string(account), j.p.stage, j.p.recipe[:], j.p.seed); err != nil {
 			return err
 		}
 	}

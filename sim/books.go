@@ -146,15 +146,15 @@ func weigh(name string, id crescendo.RungID, value []byte) (entry, bool) {
 	case "research/commitment":
 		var c research.Commitment
 		read(value, &c)
-		e.pot, e.owed = research.Pot(id), c.Bond
+		e.pot, e.owed = research.Pot(research.Contest(id)), c.Bond
 	case "research/recipe":
 		var c research.Entry
 		read(value, &c)
-		e.pot, e.owed = research.Pot(id), c.Bond
+		e.pot, e.owed = research.Pot(research.Contest(id)), c.Bond
 	case "research/runner":
 		var r research.Runner
 		read(value, &r)
-		e.pot, e.owed = research.Pot(id), r.Bond
+		e.pot, e.owed = research.Pot(research.Contest(id)), r.Bond
 	case "training/member":
 		var m training.Member
 		read(value, &m)

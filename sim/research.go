@@ -26,7 +26,7 @@ func (r *researcher) compete(w *world, v *rung) {
 	}
 	entry := r.entry(v.id)
 	salt := digest.Sum("sim/salt", []byte(r.self.name), []byte{byte(v.id)})
-	name := research.EntryCommitment(chainID, v.id, r.self.name, entry.ID(), salt)
+	name := research.EntryCommitment(chainID, research.Contest(v.id), r.self.name, entry.ID(), salt)
 	mine, err := optional(research.Commitments.Get(w.chain.store, uint32(v.id), name[:], string(r.self.name)))
 	switch {
 	case err != nil:

@@ -138,7 +138,7 @@ func (c *cli) enterRecipe(ctx context.Context, r *remote, name string, data []by
 	if _, err := rand.Read(e.Salt[:]); err != nil {
 		return fmt.Errorf("draw salt: %w", err)
 	}
-	e.Commitment = research.EntryCommitment(e.Chain, e.Rung, author, recipe.ID(), e.Salt)
+	e.Commitment = research.EntryCommitment(e.Chain, research.Contest(e.Rung), author, recipe.ID(), e.Salt)
 	if err := e.keep(r.home); err != nil {
 		return err
 	}

@@ -132,7 +132,7 @@ func (r *Researchers) each(ctx context.Context, state ledger.State, next func(le
 func (r *Researchers) commitment(e DemoEntry) (commitment, salt crescendo.Hash) {
 	id := e.Recipe.ID()
 	salt = digest.Sum("crescendo/actor/researcher/salt", r.Secret[:], []byte(e.Signer.Account()), id[:])
-	return research.EntryCommitment(r.Ledger.ChainID(), r.Rung, e.Signer.Account(), id, salt), salt
+	return research.EntryCommitment(r.Ledger.ChainID(), research.Contest(r.Rung), e.Signer.Account(), id, salt), salt
 }
 
 // enter is the message that enters a recipe, unless it is entered or, if it is

@@ -396,11 +396,11 @@ func (x *execution) potsOf(id crescendo.RungID, want map[crescendo.Account]cresc
 	if err != nil {
 		return err
 	}
-	bonds, err := research.Held(x.store, id)
+	bonds, err := research.Held(x.store, research.Contest(id))
 	if err != nil {
 		return err
 	}
-	want[research.Pot(id)] = bonds
+	want[research.Pot(research.Contest(id))] = bonds
 	want[governance.Pot(id)] = deposits
 	want[crescendo.Pot("funding", id)] = raise.Raised - raise.Spent - raise.Refunded
 	want[crescendo.Pot("inference", id)] = usage.Escrowed

@@ -75,7 +75,7 @@ func buildEntry(w wish) (intent, error) {
 	}
 	e := &entry{Chain: w.chain, Rung: rung, Author: w.me, Recipe: recipe}
 	rand.Read(e.Salt[:])
-	e.Commitment = research.EntryCommitment(w.chain, rung, w.me, recipe.ID(), e.Salt)
+	e.Commitment = research.EntryCommitment(w.chain, research.Contest(rung), w.me, recipe.ID(), e.Salt)
 	i := int(rung) - 1
 	return intent{
 		message: &research.MsgEnter{Sender: w.me, Rung: rung, Commitment: e.Commitment}, secret: e,
