@@ -16,7 +16,6 @@ import (
 	"github.com/crescendo-network/crescendo/tokenizer"
 )
 
-
 // The layout of an index, little-endian throughout; docs/formats/corpus.md is
 // the specification.
 //
@@ -39,9 +38,8 @@ const (
 
 // Bounds of an index, for those who read one from a stranger.
 const (
-	MaxPath       = 256 // bytes
-	maxDocuments  = 1 << 22
-	maxIndexBytes = 512 << 20
+	MaxPath      = 256 // bytes
+	maxDocuments = 1 << 22
 )
 
 // Document is one text of a split, as its index knows it.
@@ -240,7 +238,7 @@ func (r *Reader) Index(ctx context.Context, s Split) (*Index, error) {
 		return x, nil
 	}
 	part := r.manifest.Part(s)
-	data, err := r.fetch(ctx, part.Index, maxIndexBytes)
+	data, err := r.fetch(ctx, part.Index, int64(indexHeader)+int64(part.Documents)*(indexDocument+2+MaxPath))
 	if err != nil {
 		return nil, fmt.Errorf("read corpus %s, %s index: %w", r.hash, s, err)
 	}

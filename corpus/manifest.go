@@ -131,8 +131,8 @@ func (p *Part) check(context int) error {
 	if len(p.Shards) > maxShards {
 		return fmt.Errorf("%d shards, limit %d", len(p.Shards), maxShards)
 	}
-	if p.Bytes < 0 || p.Documents < 0 {
-		return fmt.Errorf("negative count")
+	if p.Bytes < 0 || p.Documents < 0 || p.Documents > maxDocuments {
+		return fmt.Errorf("%d documents of %d bytes", p.Documents, p.Bytes)
 	}
 	var sum int64
 	for i, s := range p.Shards {

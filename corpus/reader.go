@@ -31,6 +31,9 @@ type Reader struct {
 	indexes  [2]*Index // by split, nil until read; guarded by indexing
 	derived  derivations
 
+	joining sync.Mutex
+	joined  []*contribution // guarded by joining
+
 	mu     sync.Mutex
 	shards map[shardKey]*cachedShard // guarded by mu
 	order  []shardKey                // of arrival; guarded by mu

@@ -39,6 +39,10 @@ func Effective(spec Spec, rung crescendo.RungID, recipe research.Recipe) (Spec, 
 	if len(recipe.Mix) > 0 {
 		r.Training.Mix = slices.Clone(recipe.Mix)
 	}
+	if recipe.Filter != (research.Filter{}) {
+		r.Training.Filter = recipe.Filter
+	}
+	r.Training.Shard = recipe.Shard
 	if err := fit(spec, budget, r, recipe); err != nil {
 		return Spec{}, crescendo.Errorf(crescendo.CodeInvalid, "recipe %q for rung %d: %v", recipe.Name, rung, err)
 	}
@@ -60,10 +64,6 @@ func fit(spec Spec, budget Rung, r *Rung, recipe research.Recipe) error {
 	switch {
 	case recipe.Context != 0 && budget.Model.Context%recipe.Context != 0:
 		return fmt.Errorf("context: %d does not divide the programme's %d", recipe.Context, budget.Model.Context)
-	case len(r.Training.Mix) > 0:
-		return fmt.Errorf("mix: the packed corpus keeps no paths to weigh documents by yet")
-	case !recipe.Shard.IsZero():
-		return fmt.Errorf("shard: contributed text is not taken yet")
 	case !recipe.Evaluation.IsZero():
 		return fmt.Errorf("evaluation: contributed evaluation tasks are not taken yet")
 	}

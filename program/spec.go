@@ -101,7 +101,9 @@ type Training struct {
 	EvaluatorsBP  uint32               `pb:"16" yaml:"evaluators-bp"`
 	OperatorBP    uint32               `pb:"17" yaml:"operator-bp"`
 	Optimizer     Optimizer            `pb:"18" yaml:"optimizer"`
-	Mix           []research.MixWeight `pb:"19" yaml:"mix"` // empty: all documents alike
+	Mix           []research.MixWeight `pb:"19" yaml:"mix"`                     // empty: all documents alike
+	Filter        research.Filter      `pb:"20" yaml:"filter" json:",omitzero"` // zero: no document is refused
+	Shard         crescendo.Hash       `pb:"21" yaml:"-" json:",omitzero"`      // text that the adopted recipe contributed
 }
 
 // Optimizer is the inner optimizer; the names say the unit.

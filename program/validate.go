@@ -158,8 +158,8 @@ func (t Training) validate() error {
 	if err := t.Optimizer.validate(); err != nil {
 		return fmt.Errorf("optimizer.%w", err)
 	}
-	if err := research.CheckMix(t.Mix); err != nil {
-		return fmt.Errorf("mix: %w", err)
+	if err := research.CheckData(t.Mix, t.Filter); err != nil {
+		return err
 	}
 	return amount("bond", t.Bond)
 }

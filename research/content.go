@@ -25,10 +25,11 @@ type Recipe struct {
 	Optimizer  Optimizer         `pb:"5" yaml:"optimizer,omitempty"` // all zero: the programme's
 	Sequences  uint32            `pb:"6" yaml:"sequences,omitempty"` // per step
 	Context    uint32            `pb:"7" yaml:"context,omitempty"`
-	Model      Model             `pb:"8" yaml:"model,omitempty"` // all zero: the programme's
-	Mix        []MixWeight       `pb:"9" yaml:"mix,omitempty"`   // empty: all documents alike
-	Shard      crescendo.Hash    `pb:"10" yaml:"shard,omitempty"`
+	Model      Model             `pb:"8" yaml:"model,omitempty"`  // all zero: the programme's
+	Mix        []MixWeight       `pb:"9" yaml:"mix,omitempty"`    // empty: all documents alike
+	Shard      crescendo.Hash    `pb:"10" yaml:"shard,omitempty"` // manifest of text that it contributes
 	Evaluation crescendo.Hash    `pb:"11" yaml:"evaluation,omitempty"`
+	Filter     Filter            `pb:"12" yaml:"filter,omitempty"` // zero: no document is refused
 }
 
 // Optimizer is a recipe's inner optimizer with its schedule; the names say
@@ -62,14 +63,6 @@ type Model struct {
 	KVHeads uint32 `pb:"4" yaml:"kv-heads"`
 	FFN     uint32 `pb:"5" yaml:"ffn"`
 	Tied    bool   `pb:"6" yaml:"tied"`
-}
-
-// MixWeight says how often documents whose path begins with the prefix are
-// drawn, relative to others; what no prefix names has the weight 1000, and 0
-// leaves documents out. Of several prefixes that fit, the longest counts.
-type MixWeight struct {
-	Prefix   string `pb:"1" yaml:"prefix"`
-	PerMille uint32 `pb:"2" yaml:"per-mille"`
 }
 
 // ID names a recipe.

@@ -35,7 +35,7 @@ func (r Recipe) Check() error {
 	if err := r.Model.check(); err != nil {
 		return err
 	}
-	return CheckMix(r.Mix)
+	return CheckData(r.Mix, r.Filter)
 }
 
 func bad(format string, args ...any) error {
@@ -80,24 +80,6 @@ func (m Model) check() error {
 	}{{"dim", m.Dim, most}, {"layers", m.Layers, 4096}, {"heads", m.Heads, 4096}, {"kv-heads", m.KVHeads, 4096}, {"ffn", m.FFN, most}} {
 		if f.value == 0 || f.value > f.most {
 			return bad("model.%s: %d, want 1 to %d", f.name, f.value, f.most)
-		}
-	}
-	return nil
-}
-
-// CheckMix refuses a data mix that is out of bounds or not sorted.
-func CheckMix(mix []MixWeight) error {
-	if len(mix) > MaxMix {
-		return bad("mix: %d prefixes, at most %d", len(mix), MaxMix)
-	}
-	for i, w := range mix {
-		switch {
-		case w.Prefix == "" || len(w.Prefix) > MaxPrefix || !printable(w.Prefix):
-			return bad("mix: prefix %d: want 1 to %d printable bytes", i+1, MaxPrefix)
-		case w.PerMille > one:
-			return bad("mix: %d per mille, at most %d", w.PerMille, one)
-		case i > 0 && mix[i-1].Prefix >= w.Prefix:
-			return bad("mix: prefixes must be sorted and differ")
 		}
 	}
 	return nil

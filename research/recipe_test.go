@@ -58,6 +58,8 @@ func TestSubstance(t *testing.T) {
 		"context":   func(r *research.Recipe) { r.Context *= 2 },
 		"model":     func(r *research.Recipe) { r.Model.Layers++ },
 		"mix":       func(r *research.Recipe) { r.Mix = r.Mix[:1] },
+		"suffix":    func(r *research.Recipe) { r.Mix[0].Prefix, r.Mix[0].Suffix = "", r.Mix[0].Prefix },
+		"filter":    func(r *research.Recipe) { r.Filter.MinBytes++ },
 		"shard":     func(r *research.Recipe) { r.Shard[0]++ },
 	} {
 		r := sample()
@@ -81,8 +83,6 @@ func TestRecipesThatAreRefused(t *testing.T) {
 		"context":                    func(r *research.Recipe) { r.Context = 48 },
 		"sequences":                  func(r *research.Recipe) { r.Sequences = 5000 },
 		"model.heads":                func(r *research.Recipe) { r.Model.Heads = 0 },
-		"sorted":                     func(r *research.Recipe) { r.Mix[0].Prefix = "z" },
-		"mix: 9":                     func(r *research.Recipe) { r.Mix = make([]research.MixWeight, 9) },
 	} {
 		r := sample()
 		change(&r)

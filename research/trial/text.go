@@ -1,6 +1,8 @@
 package trial
 
 import (
+	"context"
+
 	"github.com/crescendo-network/crescendo/corpus"
 	"github.com/crescendo-network/crescendo/training/outer"
 )
@@ -10,8 +12,12 @@ func OfCorpus(r *corpus.Reader) Text { return packed{r} }
 
 type packed struct{ reader *corpus.Reader }
 
-func (p packed) Train(context int) (outer.Windows, error) {
-	return p.reader.Train().WithContext(context)
+func (p packed) Train(ctx context.Context, plan outer.Plan) (outer.Windows, error) {
+	text, err := plan.Text(ctx, p.reader)
+	if err != nil {
+		return nil, err // not a nil *Selection in an interface
+	}
+	return text, nil
 }
 
 func (p packed) HeldOut(context int) (outer.Windows, error) {

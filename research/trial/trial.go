@@ -18,6 +18,7 @@ import (
 
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/blob"
+	"github.com/crescendo-network/crescendo/corpus"
 	"github.com/crescendo-network/crescendo/engine"
 	"github.com/crescendo-network/crescendo/internal/canon"
 	"github.com/crescendo-network/crescendo/internal/digest"
@@ -56,9 +57,10 @@ type Result struct {
 	Losses  []uint64       // micro-nats summed over the targets of each document, in ascending order of documents
 }
 
-// Text is where a trial reads: a corpus, cut into windows of any size.
+// Text is where a trial reads: a corpus, of which plans choose what to train
+// on, and whose held-out part is cut into windows of any size.
 type Text interface {
-	Train(context int) (outer.Windows, error)
+	Train(ctx context.Context, p outer.Plan) (outer.Windows, error)
 	HeldOut(context int) (outer.Windows, error)
 }
 
@@ -107,11 +109,15 @@ func Run(ctx context.Context, e engine.Engine, text Text, t Task, progress Progr
 	if err != nil {
 		return Result{}, err
 	}
-	train, err := text.Train(p.Shape.Context)
+	heldOut, err := text.HeldOut(int(t.Window))
 	if err != nil {
 		return Result{}, fmt.Errorf("trial in rung %d: %w", t.Rung, err)
 	}
-	heldOut, err := text.HeldOut(int(t.Window))
+	documents := assign.HeldOut(t.Draw, int(t.Documents), heldOut.Windows())
+	train, err := text.Train(ctx, p)
+	if errors.Is(err, corpus.ErrChoice) {
+		return t.diverged(0, len(documents)), nil // no text, the worst loss
+	}
 	if err != nil {
 		return Result{}, fmt.Errorf("trial in rung %d: %w", t.Rung, err)
 	}
@@ -120,7 +126,6 @@ func Run(ctx context.Context, e engine.Engine, text Text, t Task, progress Progr
 		return Result{}, err
 	}
 	e.Init(model, binary.LittleEndian.Uint64(t.Seed[:8]))
-	documents := assign.HeldOut(t.Draw, int(t.Documents), heldOut.Windows())
 	done, err := t.train(ctx, model, p, train, progress)
 	if errors.Is(err, engine.ErrNotFinite) {
 		return t.diverged(done, len(documents)), nil

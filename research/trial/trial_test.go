@@ -27,7 +27,10 @@ type windows struct {
 	count, context int
 }
 
-func (x text) Train(c int) (outer.Windows, error)   { return windows{x, 1 << 20, 4096 / c, c}, nil }
+func (x text) Train(_ context.Context, p outer.Plan) (outer.Windows, error) {
+	c := p.Shape.Context
+	return windows{x, 1 << 20, 4096 / c, c}, nil
+}
 func (x text) HeldOut(c int) (outer.Windows, error) { return windows{x, 1 << 40, 2048 / c, c}, nil }
 
 func (w windows) Windows() int { return w.count }

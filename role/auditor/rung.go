@@ -134,7 +134,7 @@ func (r *rung) openCorpus(ctx context.Context, store blob.Store) error {
 	if m.Vocab > r.plan.Shape.Vocab {
 		return fmt.Errorf("the corpus has %d tokens, the model %d", m.Vocab, r.plan.Shape.Vocab)
 	}
-	train, err := reader.Train().WithContext(r.plan.Shape.Context)
+	train, err := r.plan.Text(ctx, reader)
 	if err != nil {
 		return err
 	}

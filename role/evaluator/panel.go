@@ -64,7 +64,7 @@ func newPanel(ctx context.Context, c Config, state ledger.State, rung crescendo.
 	if p.heldOut, err = reader.HeldOut().WithContext(p.plan.Shape.Context); err != nil {
 		return nil, err
 	}
-	train, err := reader.Train().WithContext(p.plan.Shape.Context)
+	train, err := p.plan.Text(ctx, reader)
 	if err != nil {
 		return nil, err
 	}

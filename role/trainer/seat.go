@@ -189,7 +189,7 @@ func (s *seat) prepare(ctx context.Context, state ledger.State, run training.Run
 	if m := reader.Manifest(); m.Root != run.Root || m.Vocab > s.plan.Shape.Vocab {
 		return fmt.Errorf("corpus %s: it is not the one the rung was started with", run.Corpus)
 	}
-	windows, err := reader.Train().WithContext(s.plan.Shape.Context)
+	windows, err := s.plan.Text(ctx, reader)
 	if err != nil {
 		return err
 	}

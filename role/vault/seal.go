@@ -205,7 +205,7 @@ func (j *job) finish(ctx context.Context) (before, after crescendo.MicroNats, er
 func (j *job) train(ctx context.Context, rate float32) error {
 	copy(j.model.Params(), j.base)
 	j.model.ResetOptimizer()
-	split, err := j.data.Train().WithContext(j.plan.Shape.Context)
+	text, err := j.plan.Text(ctx, j.data)
 	if err != nil {
 		return err
 	}
@@ -217,11 +217,12 @@ func (j *job) train(ctx context.Context, rate float32) error {
 	steps := int(j.spec.Rungs[j.rung-1].Sealing.FinalSteps)
 	var batch []int32
 	for s := range steps {
-		batch = batch[:0]
-		for range j.plan.Sequences {
-			if batch, err = split.AppendWindow(ctx, batch, rng.IntN(split.Windows())); err != nil {
-				return err
-			}
+		windows := make([]int, j.plan.Sequences)
+		for i := range windows {
+			windows[i] = rng.IntN(text.Windows())
+		}
+		if batch, err = outer.Gather(ctx, batch[:0], text, windows, j.plan.Shape.Context); err != nil {
+			return err
 		}
 		o, cool := j.plan.Optimizer, rate*float32(steps-s)/float32(steps)
 		o.LR, o.MatrixLR = o.LR*cool, o.MatrixLR*cool

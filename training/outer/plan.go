@@ -14,6 +14,7 @@ import (
 	"fmt"
 
 	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/corpus"
 	"github.com/crescendo-network/crescendo/engine"
 	"github.com/crescendo-network/crescendo/internal/digest"
 	"github.com/crescendo-network/crescendo/program"
@@ -41,6 +42,7 @@ type Plan struct {
 	Sequences uint32 // per step
 	Eager     uint32 // at most so many steps before the base is known
 	HeldOut   uint32 // sequences a round is scored on
+	Choice    corpus.Choice
 }
 
 // PlanOf reads a rung's plan out of a programme.
@@ -53,6 +55,7 @@ func PlanOf(spec program.Spec, rung crescendo.RungID) (Plan, error) {
 	p := Plan{
 		Rung: rung, Shape: ShapeOf(r.Model, spec.Corpus.Vocabulary), Rounds: t.Rounds,
 		Steps: t.Steps, Sequences: t.Sequences, Eager: t.Eager, HeldOut: spec.Evaluation.Sequences,
+		Choice: corpus.Choice{Mix: t.Mix, Filter: t.Filter, Shard: t.Shard},
 	}
 	if err := p.Shape.Validate(); err != nil {
 		return Plan{}, fmt.Errorf("plan rung %d: %w", rung, err)
