@@ -64,7 +64,7 @@ func (f *facts) front() (page.Front, error) {
 		out.Audits.Caught += r.tally.Expelled
 	}
 	if r := f.trained(); r != nil {
-		if out.Loss, err = f.loss(r); err != nil {
+		if out.Loss, err = f.loss(r, page.Range{}); err != nil {
 			return out, err
 		}
 		if out.Speed, err = f.speed(r); err != nil {
@@ -137,10 +137,13 @@ func (f *facts) supply() (page.Supply, error) {
 }
 
 // loss is a rung's held-out loss, round by round.
-func (f *facts) loss(r *rungFacts) (page.Loss, error) {
+func (f *facts) loss(r *rungFacts, shown page.Range) (page.Loss, error) {
 	text := f.hub.texts.of(r.run.Corpus)
-	l := page.Loss{Rung: r.id, Name: r.spec.Name, Of: r.spec.Training.Rounds, Bigram: text.Bigram, Gzip: text.Gzip}
+	l := page.Loss{Rung: r.id, Name: r.spec.Name, Of: r.spec.Training.Rounds, Bigram: text.Bigram, Gzip: text.Gzip, Closed: r.closed(), Range: shown}
 	for n := crescendo.Round(1); n <= crescendo.Round(r.closed()); n++ {
+		if !shown.Has(n, l.Closed) {
+			continue
+		}
 		x, err := optional(training.Rounds.Get(f.State, uint32(r.id), uint32(n)))
 		if err != nil {
 			return l, err

@@ -309,3 +309,47 @@ func events(t *testing.T, r io.Reader, last string) map[string]string {
 		}
 	}
 }
+
+// Looking closer works by address: picture, tables and CSV follow, and so does
+// the live page.
+func TestLookingCloser(t *testing.T) {
+	s := whole(t)
+	site := opened(t, s.Chain).Handler()
+	rows := func(query string) int {
+		_, _, body := get(t, site, "/rung/1/loss.csv"+query)
+		_, _, rounds := get(t, site, "/rung/1/rounds.csv"+query)
+		n := strings.Count(body, "\n") - 1
+		if m := strings.Count(rounds, "\n") - 1; m != n {
+			t.Errorf("%q: %d rows of losses, %d of rounds", query, n, m)
+		}
+		return n
+	}
+	all := rows("")
+	if all < 3 {
+		t.Fatalf("the story has %d rounds", all)
+	}
+	for query, want := range map[string]int{"?from=2": all - 1, "?to=2": 2, "?from=2&to=2": 1, "?last=2": 2, "?last=99": all, "?from=99": 0, "?from=&to=": all} {
+		if got := rows(query); got != want {
+			t.Errorf("%s: %d rounds, want %d", query, got, want)
+		}
+		_, _, body := get(t, site, "/rung/1"+query)
+		_, table, _ := strings.Cut(body, `id="loss-table"`)
+		table, _, _ = strings.Cut(table, "</table>")
+		if got := max(0, strings.Count(table, "<tr>")-1); got != want {
+			t.Errorf("/rung/1%s: %d rows in the table of the loss, want %d", query, got, want)
+		}
+		if want == 1 && (!strings.Contains(body, "Only rounds 2 to 2 of") || !strings.Contains(body, `href="/rung/1/loss.csv?from=2&amp;to=2"`) || !strings.Contains(body, `sse-connect="/live/rung-1-2-2"`)) {
+			t.Errorf("/rung/1%s does not say what it leaves out:\n%s", query, body)
+		}
+	}
+	for _, query := range []string{"?from=0", "?from=-1", "?from=x", "?to=99999999999", "?from=3&to=2", "?last=2&from=1"} {
+		if status, _, _ := get(t, site, "/rung/1"+query); status != http.StatusBadRequest {
+			t.Errorf("/rung/1%s: status %d", query, status)
+		}
+	}
+	for _, topic := range []string{"rung-1-3-2", "rung-1-0-0", "rung-1-1", "last-1-0", "last-1", "last-1-2-3", "rung-1-02-3"} {
+		if status, _, _ := get(t, site, "/live/"+topic); status != http.StatusNotFound {
+			t.Errorf("/live/%s: status %d", topic, status)
+		}
+	}
+}

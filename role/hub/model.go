@@ -56,7 +56,7 @@ func (f *facts) model(r *rungFacts) (ModelCard, page.Document, error) {
 		}
 		c.Assurance = vault.Assurance
 	}
-	if c.Loss, err = f.loss(r); err != nil {
+	if c.Loss, err = f.loss(r, page.Range{}); err != nil {
 		return c, page.Document{}, err
 	}
 	if c.Samples, err = f.samples(r); err != nil {
@@ -126,7 +126,7 @@ func (f *facts) modelDocument(r *rungFacts, c ModelCard) page.Document {
 			page.Count(text.Train.Documents), page.Short(uint64(text.Train.Tokens)))},
 			page.Fact{Label: "Held out", Value: fmt.Sprintf("%s documents, %s tokens", page.Count(text.HeldOut.Documents), page.Short(uint64(text.HeldOut.Tokens)))})
 	}
-	if last := c.Loss.Last(); last.Round > 0 {
+	if last := c.Loss.Newest(); last.Round > 0 {
 		d.Facts = append(d.Facts, page.Fact{Label: "Held-out loss, public checkpoint", Value: fmt.Sprintf("%s nats per token, %s bits per byte", page.Nats(last.Nats), page.Fixed(last.Bits, 3))})
 	}
 	if c.Sealed {

@@ -108,8 +108,12 @@ func (h *Hub) showRung(r *http.Request) (shown, error) {
 	if err != nil {
 		return shown{}, err
 	}
-	p, err := h.rungPage(r.Context(), crescendo.RungID(id))
-	return shown{p, page.RungPage(p), fmt.Sprintf("rung-%d", id)}, err
+	rounds, err := rangeIn(r)
+	if err != nil {
+		return shown{}, err
+	}
+	p, err := h.rungPage(r.Context(), crescendo.RungID(id), rounds)
+	return shown{p, page.RungPage(p), rounds.Topic(crescendo.RungID(id))}, err
 }
 
 func (h *Hub) showRound(r *http.Request) (shown, error) {
@@ -250,6 +254,32 @@ func numberIn(r *http.Request, name string) (uint32, error) {
 		return 0, crescendo.Errorf(crescendo.CodeInvalid, "%s %.20q: want a number", name, r.PathValue(name))
 	}
 	return uint32(n), nil
+}
+
+// rangeIn reads which rounds an address asks for. What is empty was left out
+// of a form.
+func rangeIn(r *http.Request) (page.Range, error) {
+	q := r.URL.Query()
+	var n [3]uint32
+	for i, name := range []string{"from", "to", "last"} {
+		v := q.Get(name)
+		if v == "" {
+			continue
+		}
+		x, err := strconv.ParseUint(v, 10, 31)
+		if err != nil || x == 0 {
+			return page.Range{}, crescendo.Errorf(crescendo.CodeInvalid, "%s %.20q: want the number of a round", name, v).WithHint("rounds are counted from 1")
+		}
+		n[i] = uint32(x)
+	}
+	out := page.Range{From: crescendo.Round(n[0]), To: crescendo.Round(n[1]), Last: n[2]}
+	switch {
+	case out.Last > 0 && (out.From > 0 || out.To > 0):
+		return out, crescendo.Errorf(crescendo.CodeInvalid, "rounds: both a range and the last ones are asked for").WithHint("give from and to, or last")
+	case out.To > 0 && out.From > out.To:
+		return out, crescendo.Errorf(crescendo.CodeInvalid, "rounds %d to %d: the first is after the last", out.From, out.To)
+	}
+	return out, nil
 }
 
 // api lets a page's data be asked for under /api as well.

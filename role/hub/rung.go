@@ -24,15 +24,15 @@ func (f *facts) rung(id crescendo.RungID) (*rungFacts, error) {
 // newsOnRung is how many events the page of a rung lists.
 const newsOnRung = 30
 
-// rungPage builds the page of a rung.
-func (h *Hub) rungPage(ctx context.Context, id crescendo.RungID) (page.Rung, error) {
+// rungPage builds the page of a rung, with the rounds that are to be shown.
+func (h *Hub) rungPage(ctx context.Context, id crescendo.RungID, shown page.Range) (page.Rung, error) {
 	var out page.Rung
 	err := h.read(func(f *facts) error {
 		r, err := f.rung(id)
 		if err != nil {
 			return err
 		}
-		out, err = f.rungOf(r)
+		out, err = f.rungOf(r, shown)
 		return err
 	})
 	if err != nil {
@@ -53,16 +53,16 @@ func (h *Hub) read(use func(*facts) error) error {
 	})
 }
 
-func (f *facts) rungOf(r *rungFacts) (page.Rung, error) {
+func (f *facts) rungOf(r *rungFacts, shown page.Range) (page.Rung, error) {
 	out := page.Rung{Step: r.step(f.unit), Unit: f.unit}
 	var err error
-	if out.Loss, err = f.loss(r); err != nil {
+	if out.Loss, err = f.loss(r, shown); err != nil {
 		return out, err
 	}
 	if out.Members, err = f.crew(r); err != nil {
 		return out, err
 	}
-	if out.Rounds, err = f.roundLines(r); err != nil {
+	if out.Rounds, err = f.roundLines(r, shown); err != nil {
 		return out, err
 	}
 	if out.Ranking, err = f.ranking(r); err != nil {
@@ -136,9 +136,13 @@ func (f *facts) rungFacts(r *rungFacts, p page.Rung) []page.Fact {
 	return out
 }
 
-func (f *facts) roundLines(r *rungFacts) ([]page.RoundLine, error) {
+func (f *facts) roundLines(r *rungFacts, shown page.Range) ([]page.RoundLine, error) {
 	out := []page.RoundLine{}
-	for n := crescendo.Round(1); n <= crescendo.Round(r.closed()); n++ {
+	closed := r.closed()
+	for n := crescendo.Round(1); n <= crescendo.Round(closed); n++ {
+		if !shown.Has(n, closed) {
+			continue
+		}
 		x, err := optional(training.Rounds.Get(f.State, uint32(r.id), uint32(n)))
 		if err != nil {
 			return nil, err

@@ -48,8 +48,18 @@ func (h *Hub) parts(ctx context.Context, topic string) ([]part, error) {
 			{"hero", page.Hero(f)}, {"ladder", page.Ladder(f)}, {"loss", page.LossPanel(f.Loss)}, {"crew", page.CrewPanel(f)},
 			{"tiles", page.Tiles(f)}, {"flow", page.FlowPanel(f)}, {"news", page.NewsPanel(f.News)},
 		}, err
-	case name == "rung" && len(numbers) == 1:
-		p, err := h.rungPage(ctx, crescendo.RungID(numbers[0]))
+	case name == "rung" && len(numbers) == 1, name == "rung" && len(numbers) == 3, name == "last" && len(numbers) == 2:
+		var shown page.Range
+		switch len(numbers) {
+		case 2:
+			shown.Last = numbers[1]
+		case 3:
+			shown.From, shown.To = crescendo.Round(numbers[1]), crescendo.Round(numbers[2])
+		}
+		if shown.Topic(crescendo.RungID(numbers[0])) != topic || shown.To > 0 && shown.From > shown.To {
+			return nil, crescendo.Errorf(crescendo.CodeNotFound, "there is no live page %q", topic)
+		}
+		p, err := h.rungPage(ctx, crescendo.RungID(numbers[0]), shown)
 		return []part{{"rung", page.RungBody(p)}}, err
 	case name == "round" && len(numbers) == 2:
 		p, err := h.roundPage(ctx, crescendo.RungID(numbers[0]), crescendo.Round(numbers[1]))

@@ -27,6 +27,8 @@ type plot struct {
 	columns []tick  // of the horizontal axis
 	marks   []mark  // horizontal lines: baselines
 	now     float64 // height of the newest value's name
+	from    float64 // rounds at the edges
+	to      float64
 }
 
 type tick struct {
@@ -46,21 +48,20 @@ func plotLoss(l Loss) plot {
 	for _, v := range l.Points {
 		low, high = min(low, v.Bits), max(high, v.Bits)
 	}
-	for _, v := range []float64{l.Bigram, l.Gzip} {
-		if v > 0 {
-			low, high = min(low, v), max(high, v)
+	if l.All() {
+		for _, v := range []float64{l.Bigram, l.Gzip} {
+			if v > 0 {
+				low, high = min(low, v), max(high, v)
+			}
 		}
 	}
 	if low > high {
 		return p
 	}
-	low, high = math.Floor(low*2)/2, math.Ceil(high*2)/2
-	if high == low {
-		high += 0.5
-	}
-	rounds := float64(max(2, int(l.Of), len(l.Points)))
+	low, high, step, digits := l.scale(low, high)
+	p.from, p.to = l.edges()
 	atX := func(round float64) float64 {
-		return chartLeft + (round-1)/(rounds-1)*(chartWidth-chartLeft-chartRight)
+		return chartLeft + (round-p.from)/(p.to-p.from)*(chartWidth-chartLeft-chartRight)
 	}
 	atY := func(v float64) float64 {
 		return chartTop + (high-v)/(high-low)*(chartHeight-chartTop-chartBottom)
@@ -75,22 +76,48 @@ func plotLoss(l Loss) plot {
 	if len(p.x) > 1 {
 		p.area = fmt.Sprintf("%.1f,%d %s %.1f,%d", p.x[0], chartHeight-chartBottom, p.line, p.x[len(p.x)-1], chartHeight-chartBottom)
 	}
-	step := niceStep((high - low) / 4)
 	for v := math.Ceil(low/step) * step; v <= high+1e-9; v += step {
-		p.ticks = append(p.ticks, tick{atY(v), Fixed(v, 1)})
+		p.ticks = append(p.ticks, tick{atY(v), Fixed(v, digits)})
 	}
-	every := max(1, int(niceStep(rounds/6)))
-	for r := every; r <= int(rounds); r += every {
+	every := max(1, int(niceStep((p.to-p.from+1)/6)))
+	for r := (int(p.from) + every - 1) / every * every; r <= int(p.to); r += every {
 		p.columns = append(p.columns, tick{atX(float64(r)), Decimal(r)})
 	}
-	if l.Bigram > 0 {
+	if l.Bigram > 0 && l.Bigram <= high && l.Bigram >= low {
 		p.marks = append(p.marks, mark{y: atY(l.Bigram), text: "bigram " + Fixed(l.Bigram, 2), class: "mark-a"})
 	}
-	if l.Gzip > 0 {
+	if l.Gzip > 0 && l.Gzip <= high && l.Gzip >= low {
 		p.marks = append(p.marks, mark{y: atY(l.Gzip), text: "gzip " + Fixed(l.Gzip, 2), class: "mark-b"})
 	}
 	p.spread()
 	return p
+}
+
+// scale rounds the vertical axis outwards: to halves for the whole course, to
+// its own steps for a part of it, which may be flat.
+func (l Loss) scale(low, high float64) (from, to, step float64, digits int) {
+	if l.All() {
+		low, high = math.Floor(low*2)/2, math.Ceil(high*2)/2
+		if high == low {
+			high += 0.5
+		}
+		return low, high, niceStep((high - low) / 4), 1
+	}
+	step = niceStep(max(high-low, 0.004) / 4)
+	low, high = math.Floor(low/step-1e-9)*step, math.Ceil(high/step+1e-9)*step
+	if digits = int(math.Ceil(-math.Log10(step) - 1e-9)); digits < 1 {
+		digits = 1
+	}
+	return low, high, step, digits
+}
+
+// edges are the rounds at the left and right edges.
+func (l Loss) edges() (from, to float64) {
+	if l.All() {
+		return 1, float64(max(2, int(l.Of), len(l.Points)))
+	}
+	first, last := l.bounds(l.Closed)
+	return float64(first), float64(max(first+1, last))
 }
 
 // spread keeps the names of lines apart from one another and, at the right
@@ -137,13 +164,16 @@ func niceStep(x float64) float64 {
 
 // summary says in words what a loss chart shows.
 func (l Loss) summary() string {
+	if len(l.Points) == 0 && !l.All() && l.Closed > 0 {
+		return "No closed round is among those that were asked for."
+	}
 	if len(l.Points) == 0 {
 		return "No round has closed yet. The curve begins with the first one."
 	}
-	if l.Last().Bits == 0 {
+	if l.Newest().Bits == 0 {
 		return ""
 	}
-	first, last := l.Points[0], l.Last()
+	first, last := l.Points[0], l.Newest()
 	s := fmt.Sprintf("Loss on held-out text of rung %d (%s): %s bits per byte before round %d, %s before round %d of %d.",
 		l.Rung, l.Name, Fixed(first.Bits, 3), first.Round, Fixed(last.Bits, 3), last.Round, l.Of)
 	if l.Bigram > 0 {
@@ -151,6 +181,9 @@ func (l Loss) summary() string {
 	}
 	if l.Gzip > 0 {
 		s += " gzip needs " + Fixed(l.Gzip, 2) + "."
+	}
+	if shown := l.shown(); shown != "" {
+		s += " " + shown
 	}
 	return s
 }

@@ -69,6 +69,8 @@ type Loss struct {
 	Bigram float64          `json:"bigram"` // bits per byte; zero: not known
 	Gzip   float64          `json:"gzip"`   // bits per byte; zero: not known
 	Of     uint32           `json:"of"`     // rounds planned
+	Closed uint32           `json:"closed"` // rounds closed, shown or not
+	Range  `json:"range"`   // of rounds that are shown
 }
 
 // LossPoint is the loss of the base of one round.
@@ -79,8 +81,8 @@ type LossPoint struct {
 	Time  int64               `json:"time"`
 }
 
-// Last is the newest point.
-func (l Loss) Last() LossPoint {
+// Newest is the last point shown.
+func (l Loss) Newest() LossPoint {
 	if len(l.Points) == 0 {
 		return LossPoint{}
 	}

@@ -233,7 +233,7 @@ func RungBody(r Rung) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = Panel("rounds-title", "Rounds", "select one to see who did what").Render(templ.WithChildren(ctx, templ_7745c5c3_Var11), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = Panel("rounds-title", "Rounds", roundsNote(r)).Render(templ.WithChildren(ctx, templ_7745c5c3_Var11), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

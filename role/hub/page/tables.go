@@ -32,9 +32,12 @@ func rankTable(r Rung) Table {
 }
 
 func roundTable(r Rung) Table {
-	t := Table{ID: "rounds", Caption: "Rounds of rung " + Decimal(r.Rung), CSV: "/rung/" + Decimal(r.Rung) + "/rounds.csv",
+	t := Table{ID: "rounds", Caption: "Rounds of rung " + Decimal(r.Rung), CSV: "/rung/" + Decimal(r.Rung) + "/rounds.csv" + r.Loss.Query(),
 		Head:  Columns("Round#", "Loss before, nats#", "Payloads#", "Tokens#", "Uploaded#", "Took#", "Attempts#"),
 		Empty: "No round has closed yet."}
+	if r.Loss.Closed > 0 {
+		t.Empty = "These rounds are not closed."
+	}
 	for i := len(r.Rounds) - 1; i >= 0; i-- {
 		x := r.Rounds[i]
 		t.Rows = append(t.Rows, []Cell{To(Decimal(x.Round), fmt.Sprintf("/rung/%d/round/%d", r.Rung, x.Round)), Text(Nats(x.Loss)),
