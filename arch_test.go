@@ -34,7 +34,7 @@ var layers = [][]string{
 	{ // means
 		"blob", "engine", "attest", "corpus", "tokenizer", "modelfile", "ledger",
 		"program/programfile", "inference/openai", "sealing/container", "sealing/keyshare",
-		"training/delta", "training/assign", "training/outer", "training/growth", "research/trial", "planner", "programs",
+		"training/delta", "training/assign", "training/outer", "training/growth", "training/start", "research/trial", "planner", "programs",
 	},
 	{"role"},
 	{"node"},
@@ -50,6 +50,7 @@ var sideways = map[string][]string{
 	"training/delta":    {"engine"},
 	"training/growth":   {"engine"},
 	"training/outer":    {"engine", "corpus", "blob", "training/delta", "training/assign"},
+	"training/start":    {"engine", "corpus", "blob", "training/outer", "training/growth"},
 	"research/trial":    {"engine", "corpus", "blob", "training/assign", "training/outer"},
 	"ledger":            {"blob"},
 	"inference/openai":  {"tokenizer"},

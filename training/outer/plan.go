@@ -120,15 +120,20 @@ func InitialSeed(chainID string, rung crescendo.RungID) uint64 {
 	return binary.LittleEndian.Uint64(h[:8])
 }
 
-// Initial makes the two blobs a rung's training starts from: the checkpoint of
-// round zero and the aggregator's empty error.
+// Initial makes the two blobs that training starts from if it starts from the
+// rung's seed.
 func Initial(chainID string, p Plan) (checkpoint, aggregatorError []byte, err error) {
 	v := make([]float32, p.Shape.Parameters())
 	engine.InitParams(p.Shape, v, InitialSeed(chainID, p.Rung))
-	if checkpoint, err = EncodeCheckpoint(p.Shape, Vector{p.Rung, 0, v}); err != nil {
+	return EncodeInitial(p, v)
+}
+
+// EncodeInitial makes the two blobs that training starts from: the checkpoint of
+// round zero with the given parameters, and the aggregator's empty error.
+func EncodeInitial(p Plan, params []float32) (checkpoint, aggregatorError []byte, err error) {
+	if checkpoint, err = EncodeCheckpoint(p.Shape, Vector{p.Rung, 0, params}); err != nil {
 		return nil, nil, err
 	}
-	clear(v)
-	aggregatorError, err = EncodeError(p.Shape, Vector{p.Rung, 0, v})
+	aggregatorError, err = EncodeError(p.Shape, Vector{p.Rung, 0, make([]float32, len(params))})
 	return checkpoint, aggregatorError, err
 }
