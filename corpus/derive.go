@@ -12,6 +12,7 @@ import (
 
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/blob"
+	"github.com/crescendo-network/crescendo/tokenizer"
 )
 
 // Tokenization is another way to cut the documents of a corpus into tokens.
@@ -177,4 +178,33 @@ func (o *overlay) Delete(ctx context.Context, h crescendo.Hash) error { return o
 
 func (o *overlay) List(ctx context.Context) iter.Seq2[crescendo.Hash, error] {
 	return o.above.List(ctx)
+}
+
+// Recut turns a window of the corpus that this one was derived from into this
+// one's tokens: first one that ends what the window's first token stands for,
+// then those of what its targets stand for. Models with different tokenizers
+// are so asked for the same text.
+func (r *Reader) Recut(from *Reader, window []int32) []int32 {
+	if len(window) == 0 {
+		return nil
+	}
+	out := []int32{tokenizer.EndOfText}
+	if before := r.tok.Encode(from.tok.TokenBytes(window[0])); len(before) > 0 {
+		out[0] = before[len(before)-1]
+	}
+	var text []byte
+	for _, id := range window[1:] {
+		if id != tokenizer.EndOfText {
+			text = append(text, from.tok.TokenBytes(id)...)
+			continue
+		}
+		out, text = append(r.tok.AppendEncode(out, text), tokenizer.EndOfText), text[:0]
+	}
+	return r.tok.AppendEncode(out, text)
+}
+
+// Question returns the tokens of a text, as a document begins, and those of how
+// it goes on.
+func (r *Reader) Question(text, continuation string) (before, after []int32) {
+	return r.tok.AppendEncode([]int32{tokenizer.EndOfText}, []byte(text)), r.tok.Encode([]byte(continuation))
 }

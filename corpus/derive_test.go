@@ -3,9 +3,11 @@ package corpus
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/crescendo-network/crescendo/blob"
+	"github.com/crescendo-network/crescendo/tokenizer"
 )
 
 // Deriving a corpus gives what building it with the other tokenizer gives.
@@ -119,4 +121,60 @@ func TestNotDerived(t *testing.T) {
 	if _, err := reader.Derive(t.Context(), Tokenization{Vocab: 100}); err == nil {
 		t.Error("a vocabulary below the bytes: no error")
 	}
+}
+
+// A window and its recut spell the same text, separators in the same places.
+func TestRecut(t *testing.T) {
+	store := blob.NewMemory()
+	pack, err := Build(t.Context(), Directory(write(t, stories(40))), Options{Store: store, Vocab: 330, Context: 64, HeldOutPerMille: 200}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, err := Open(t.Context(), store, pack.Hash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, vocab := range []int{261, 330, 500} {
+		to, err := from.Derive(t.Context(), Tokenization{Vocab: vocab})
+		if err != nil {
+			t.Fatal(err)
+		}
+		separators, lengths := 0, 0
+		for i := range from.HeldOut().Windows() {
+			window, err := from.HeldOut().Window(t.Context(), i)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := to.Recut(from, window)
+			if want, have := spelled(from, window[1:]), spelled(to, got[1:]); want != have {
+				t.Fatalf("vocabulary %d, window %d: %q became %q", vocab, i, want, have)
+			}
+			if first := string(from.tok.TokenBytes(window[0])); !strings.HasSuffix(first, string(to.tok.TokenBytes(got[0]))) {
+				t.Errorf("vocabulary %d, window %d: %q before it became %q", vocab, i, first, to.tok.TokenBytes(got[0]))
+			}
+			separators += strings.Count(spelled(from, window[1:]), "|")
+			lengths += len(got)
+		}
+		if separators == 0 {
+			t.Fatal("no window has a separator: the test shows little")
+		}
+		if n := from.HeldOut().Windows() * 65; (lengths > n) != (vocab < 330) && vocab != 330 {
+			t.Errorf("vocabulary %d: %d tokens for %d", vocab, lengths, n)
+		}
+	}
+	if got := from.Recut(from, nil); len(got) != 0 {
+		t.Errorf("nothing became %v", got)
+	}
+}
+
+// spelled writes a bar for a separator; the stories have none.
+func spelled(r *Reader, ids []int32) string {
+	var b strings.Builder
+	for _, id := range ids {
+		if id == tokenizer.EndOfText {
+			b.WriteByte('|')
+		}
+		b.Write(r.tok.TokenBytes(id))
+	}
+	return b.String()
 }
