@@ -39,6 +39,17 @@ async function get(path) {
   return r.json();
 }
 
+// transaction waits until the node has indexed it, which it does a moment after
+// the block.
+async function transaction(hash) {
+  for (let tries = 0; ; tries++) {
+    const r = await fetch(`${rest}/cosmos/tx/v1beta1/txs/${hash}`);
+    if (r.ok) return r.json();
+    if (tries === 100) throw new Error(`transaction ${hash}: ${r.status} ${await r.text()}`);
+    await new Promise((done) => setTimeout(done, 100));
+  }
+}
+
 // MsgContribute as proto/crescendo/funding/v1/tx.proto has it.
 const MsgContribute = {
   encode(m, w = BinaryWriter.create()) {
@@ -97,10 +108,10 @@ const gas = await mine.simulate(ownAccount.address, [contribute(ownAccount.addre
 holds("gas of a contribution is estimated", gas > 10000, gas);
 const bought = await mine.signAndBroadcast(ownAccount.address, [contribute(ownAccount.address, 7)], free, "");
 holds("a contribution is carried out", bought.code === 0, bought);
-const kept = await get(`/cosmos/tx/v1beta1/txs/${bought.transactionHash}`);
+const kept = await transaction(bought.transactionHash);
 holds("explorers find it, with our message in it", kept.tx.body.messages[0].sender === ownAccount.address && kept.tx.body.messages[0].amount === "7", kept.tx.body);
 holds("and with its events", kept.tx_response.events.some((e) => e.type.startsWith("crescendo.") || e.type.startsWith("funding.")), kept.tx_response.events.map((e) => e.type));
-const refused = await mine.signAndBroadcast(ownAccount.address, [contribute(ownAccount.address, 1000000)], free, "").catch((e) => ({ code: -1, rawLog: String(e) }));
+const refused = await mine.signAndBroadcast(ownAccount.address, [contribute(ownAccount.address, 9000)], free, "").catch((e) => ({ code: -1, rawLog: String(e) }));
 holds("more than the account has is refused, with a reason", refused.code !== 0 && /funds|insufficient|has/.test(refused.rawLog), refused.rawLog);
 
 // The hub: log in by signing a text, then sign what a form proposes.
@@ -146,7 +157,7 @@ const direct = await own.signDirect(doc.signer, signDoc);
 holds("CosmJS signs what the hub proposes", makeSignBytes(signDoc).length > 0 && direct.signature.signature !== "");
 const done = await post("/desk/fund/signature", attribute(preview, "data-csrf"), JSON.stringify({ nonce: doc.nonce, signature: direct.signature.signature }));
 holds("the hub passes it on, and it is in a block", done.next?.startsWith("/tx/"), done);
-const last = await get(`/cosmos/tx/v1beta1/txs/${done.next.slice(4)}`);
+const last = await transaction(done.next.slice(4));
 holds("explorers find that, too", last.tx.body.messages[0].amount === "11", last.tx.body);
 holds("what is left is right", (await reader.getBalance(ownAccount.address, denom)).amount === String(5000 - 7 - 11));
 process.exit(0); // the clients keep their sockets
