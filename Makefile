@@ -115,3 +115,12 @@ wallet-test: build
 	cp tools/wallet/package.json tools/wallet/package-lock.json $(WALLET_DIR)/
 	npm ci --silent --no-audit --no-fund --ignore-scripts --prefix $(WALLET_DIR)
 	CRESCENDO_BIN=$(CURDIR)/bin CRESCENDO_COSMJS=$(WALLET_DIR) $(GO) test -count=1 -timeout 10m -v -run 'TestWallet$$' ./cmd/crescendo
+
+# Times prompts and decoding beside llama.cpp on the same models, in turns; needs
+# node, npm and the network like interop-test. About five minutes, best on an idle
+# machine.
+.PHONY: serve-bench
+serve-bench:
+	@mkdir -p $(INTEROP_DIR)
+	npm install --silent --no-audit --no-fund --ignore-scripts --omit=optional --prefix $(INTEROP_DIR) node-llama-cpp@3.22.1 @node-llama-cpp/linux-x64@3.22.1
+	CRESCENDO_LLAMACPP=$(INTEROP_DIR) $(GO) test -count=1 -timeout 30m -v ./engine/bench/llamacpp
