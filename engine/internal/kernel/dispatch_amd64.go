@@ -4,7 +4,7 @@ package kernel
 // blocks and not empty, the others are at least as long.
 
 // supported reports whether the machine and the operating system have the
-// instructions: AVX2 and FMA, or AVX-512 F with its registers saved.
+// instructions: AVX2 and FMA, or AVX-512 F with its registers saved, or BF16 with that.
 func supported(i isa) bool {
 	if i == portable || i == neon {
 		return i == portable
@@ -20,6 +20,10 @@ func supported(i isa) bool {
 	}
 	_, b7, _, _ := cpuid(7, 0)
 	saved, _ := xgetbv()
+	if i == bf16 {
+		a7, _, _, _ := cpuid(7, 1)
+		return supported(avx512) && a7&(1<<5) != 0
+	}
 	if i == avx2 {
 		return b7&(1<<5) != 0 && saved&0x6 == 0x6
 	}

@@ -190,7 +190,7 @@ func (s *Set) column(m, k int, a Left, b []float32, rowB int, c []float32, rowC,
 			}
 		}
 		if count == width {
-			s.multiply(rows, k, a.Data[i*a.Row:], a.Row, a.Step, b, rowB, c[i*rowC:], rowC, add)
+			s.product(rows, k, a.Data[i*a.Row:], a.Row, a.Step, b, rowB, c[i*rowC:], rowC, add)
 			i += rows
 			continue
 		}
@@ -199,11 +199,20 @@ func (s *Set) column(m, k int, a Left, b []float32, rowB int, c []float32, rowC,
 				copy(w.edge[r*width:r*width+count], c[(i+r)*rowC:])
 			}
 		}
-		s.multiply(rows, k, a.Data[i*a.Row:], a.Row, a.Step, b, rowB, w.edge[:], width, add)
+		s.product(rows, k, a.Data[i*a.Row:], a.Row, a.Step, b, rowB, w.edge[:], width, add)
 		for r := range rows {
 			copy(c[(i+r)*rowC:(i+r)*rowC+count], w.edge[r*width:])
 		}
 		i += rows
+	}
+}
+
+// product computes one tile; add is whether to begin from C.
+func (s *Set) product(rows, k int, a []float32, rowA, stepA int, b []float32, rowB int, c []float32, rowC int, add bool) {
+	if s.isa == bf16 || s.isa == bf16Portable {
+		s.multiplyPairs(rows, k, a, rowA, stepA, b, rowB, c, rowC, add)
+	} else {
+		s.multiply(rows, k, a, rowA, stepA, b, rowB, c, rowC, add)
 	}
 }
 

@@ -26,6 +26,8 @@ const (
 	avx2
 	avx512
 	neon // matrix products only
+	bf16Portable
+	bf16 // products of pairs only
 )
 
 // A Set is one implementation of every kernel.
@@ -235,7 +237,7 @@ func (s *Set) AdamW(w, g, m, v []float32, o *AdamW) {
 }
 
 // vectors reports whether there is assembly of the steps on vectors.
-func (s *Set) vectors() bool { return s.isa == avx2 || s.isa == avx512 }
+func (s *Set) vectors() bool { return s.isa == avx2 || s.isa == avx512 || s.isa == bf16 }
 
 // whole is the length that the assembly takes, in blocks of 16; the portable
 // form does the rest, whose lanes begin at 0 again.
