@@ -29,6 +29,7 @@ type sequence struct {
 	promise int // pages reserved and not taken
 	root    key
 	keys    []key // of the full pages of the prompt, then of all that are full
+	private bool  // its client was forgotten: pages it fills are for nobody else
 
 	sampler  *engine.Sampler
 	logProbs engine.LogProbs
@@ -44,7 +45,7 @@ func (s *Server) newSequence(r Request) *sequence {
 	q.stream = &Stream{server: s, seq: q, ready: make(chan struct{}, 1), done: make(chan struct{})}
 	q.stream.usage.Prompt = len(r.Prompt)
 	q.root = clientKey(s.options.Salt, r.Client)
-	if !s.options.NoPrefixCache {
+	if !s.options.NoPrefixCache && !q.private {
 		q.extendKeys(s.options.PageTokens, len(q.tokens))
 	}
 	return q
@@ -61,12 +62,8 @@ func (q *sequence) extendKeys(pageTokens, n int) {
 	}
 }
 
-// reap ends what was cancelled while running, and forgets clients.
+// reap ends what was cancelled while running.
 func (s *Server) reap() {
-	for _, root := range s.forget {
-		s.pool.forget(root)
-	}
-	s.forget = nil
 	s.running = slices.DeleteFunc(s.running, func(q *sequence) bool {
 		if q.cancelled == nil {
 			return false
@@ -137,11 +134,11 @@ type piece struct {
 // plan gives every sequence that decodes its token, and then prompts what is
 // left, the oldest first.
 func (s *Server) plan() ([]*piece, []engine.Run) {
-	tokens, rows := s.options.StepTokens, s.options.logitRows()
+	tokens, rows := s.options.StepTokens, s.options.logitRows()-len(s.running) // one row of logits for each, and some to spare
 	left := func(q *sequence) int { return len(q.tokens) - q.fed }
 	for _, q := range s.running {
 		if left(q) == 1 {
-			tokens, rows = tokens-1, rows-1
+			tokens--
 		}
 	}
 	var work []*piece
@@ -151,7 +148,7 @@ func (s *Server) plan() ([]*piece, []engine.Run) {
 		if n := left(q); n > 1 {
 			w.count, w.rows = min(n, tokens), 0
 			if q.scored {
-				w.count = min(w.count, rows)
+				w.count = min(w.count, 1+rows)
 				w.rows = w.count
 			} else if w.count == n {
 				w.rows = 1
@@ -159,7 +156,7 @@ func (s *Server) plan() ([]*piece, []engine.Run) {
 			if w.count == 0 {
 				continue
 			}
-			tokens, rows = tokens-w.count, rows-w.rows
+			tokens, rows = tokens-w.count, rows-max(0, w.rows-1)
 		}
 		for len(q.pages)*s.options.PageTokens < q.fed+w.count {
 			q.pages = append(q.pages, s.pool.take())

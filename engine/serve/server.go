@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/crescendo-network/crescendo/engine"
@@ -21,7 +22,6 @@ type Server struct {
 	pool    *pool
 	waiting []*sequence // first come, first served
 	running []*sequence // in the order of admission
-	forget  []key       // clients whose pages the cache is to give up
 	stats   Stats
 }
 
@@ -112,14 +112,18 @@ func (s *Server) cancel(q *sequence, cause error) {
 	s.wake.Signal()
 }
 
-// Forget gives up what the prefix cache holds of a client.
+// Forget overwrites what the prefix cache alone holds of a client. What requests of
+// the client still use is overwritten when they end.
 func (s *Server) Forget(client string) {
 	root := clientKey(s.options.Salt, client)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.closed {
-		s.forget = append(s.forget, root)
-		s.wake.Signal()
+	if s.closed {
+		return
+	}
+	s.pool.forget(root)
+	for _, q := range slices.Concat(s.running, s.waiting) {
+		q.private = q.private || q.root == root
 	}
 }
 
