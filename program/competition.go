@@ -1,23 +1,32 @@
 package program
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/funding"
-	"github.com/crescendo-network/crescendo/internal/kv"
 	"github.com/crescendo-network/crescendo/research"
 	"github.com/crescendo-network/crescendo/revenue"
 )
 
 // competing returns the terms of a rung's competition, and refuses if it has
 // none.
-func (c *call) competing(id crescendo.RungID, doing string, stages ...Stage) (research.Terms, error) {
+func (c *call) competing(at research.Contest, doing string, stages ...Stage) (research.Terms, error) {
+	id := at.Rung()
+	if at.IsSeason() {
+		stages = []Stage{StageCompeting, StageRaising} // it has a clock of its own
+	}
 	if _, err := c.at(id, doing, stages...); err != nil {
 		return research.Terms{}, err
 	}
-	t := c.spec.Rungs[id-1].Competition
+	t, _, err := c.spec.TermsOf(at)
+	if err != nil {
+		return t, err
+	}
+	if t.None() && at.IsSeason() {
+		return t, crescendo.Errorf(crescendo.CodeForbidden, "%s: rung %d has no season for newcomers", doing, id).
+			WithHint("everybody may enter a rung's own competition, if it has one")
+	}
 	if t.None() {
 		return t, crescendo.Errorf(crescendo.CodeForbidden, "%s: rung %d has no competition", doing, id).
 			WithHint("recipes are registered there, and the organiser adopts one")
@@ -59,32 +68,32 @@ func (c *call) applyResearch(m crescendo.Message) error {
 func (c *call) applyCompetition(m crescendo.Message) error {
 	switch m := m.(type) {
 	case *research.MsgEnter:
-		t, err := c.competing(m.Rung, "enter", StageCompeting, StageRaising)
+		t, err := c.competing(m.Contest(), "enter", StageCompeting, StageRaising)
 		if err != nil {
 			return err
 		}
 		return c.join(research.Enter(c.env, c.store, t, m))
 	case *research.MsgRevealEntry:
-		if _, err := c.competing(m.Rung, "reveal entry", StageCompeting); err != nil {
+		if _, err := c.competing(m.Contest(), "reveal entry", StageCompeting); err != nil {
 			return err
 		}
-		if _, err := Effective(c.spec, m.Rung, m.Recipe); err != nil {
+		if err := c.spec.Fits(m.Contest(), m.Recipe); err != nil {
 			return err
 		}
 		return c.join(research.RevealEntry(c.env, c.store, m))
 	case *research.MsgRun:
-		t, err := c.competing(m.Rung, "run trials", StageCompeting, StageRaising)
+		t, err := c.competing(m.Contest(), "run trials", StageCompeting, StageRaising)
 		if err != nil {
 			return err
 		}
 		return c.join(research.Run(c.env, c.store, t, m))
 	case *research.MsgCommitTrial:
-		if _, err := c.competing(m.Rung, "commit trial", StageCompeting); err != nil {
+		if _, err := c.competing(m.Contest(), "commit trial", StageCompeting); err != nil {
 			return err
 		}
 		return c.join(research.CommitTrial(c.env, c.store, m))
 	case *research.MsgRevealTrial:
-		t, err := c.competing(m.Rung, "reveal trial", StageCompeting)
+		t, err := c.competing(m.Contest(), "reveal trial", StageCompeting)
 		if err != nil {
 			return err
 		}
@@ -116,7 +125,10 @@ func (c *call) openCompetition(id crescendo.RungID) error {
 			}
 		}
 	}
-	return c.join(research.Open(c.env, c.store, r.Competition, research.Contest(id), c.spec.Organiser, kept, r.Model.Context))
+	if err := c.join(research.Open(c.env, c.store, r.Competition, research.Contest(id), c.spec.Organiser, kept, r.Model.Context)); err != nil {
+		return err
+	}
+	return c.openSeason(id)
 }
 
 // beginCompetition starts the competition's clock with what the raise brought.
@@ -138,6 +150,9 @@ func (c *call) compete(id crescendo.RungID, state RungState) error {
 	if t.None() {
 		return nil
 	}
+	if err := c.followSeason(id, state.Stage); err != nil {
+		return err
+	}
 	out, verdict, err := research.EndBlock(c.env, c.store, t, research.Contest(id))
 	if err := c.join(out, err); err != nil || verdict == nil {
 		return err
@@ -145,8 +160,15 @@ func (c *call) compete(id crescendo.RungID, state RungState) error {
 	if err := c.payRunners(id, verdict.Runners); err != nil {
 		return err
 	}
+	prize, each, err := c.prize(id, verdict.Tasks)
+	if err != nil {
+		return err
+	}
+	if err := c.payTasks(id, verdict.Tasks, each); err != nil {
+		return err
+	}
 	if !verdict.Baseline {
-		if err := c.payPrize(id, verdict.Recipe); err != nil {
+		if err := c.payPrize(research.Contest(id), verdict.Recipe, prize); err != nil {
 			return err
 		}
 	}
@@ -163,24 +185,20 @@ func (c *call) payRunners(id crescendo.RungID, dues []research.Due) error {
 	return nil
 }
 
-// payPrize pays the winner of a competition and what its recipe builds on.
-func (c *call) payPrize(id crescendo.RungID, recipe crescendo.Hash) error {
-	raise, err := funding.Raises.Get(c.store, uint32(id))
-	if err != nil {
-		return err
-	}
-	prize, err := raise.Raised.MulDiv(uint64(c.spec.Rungs[id-1].Competition.PrizeBP), 10000)
-	if err != nil {
-		return err
-	}
+// payPrize pays the winner of a contest and what its recipe builds on.
+func (c *call) payPrize(at research.Contest, recipe crescendo.Hash, prize crescendo.Amount) error {
 	authors, err := c.royalties(recipe)
 	if err != nil {
 		return err
 	}
+	id, kind := at.Rung(), "research.royalty"
+	if at.IsSeason() {
+		kind = "season.royalty"
+	}
 	parts := revenue.Divide(prize, authors)
 	for i, p := range parts {
 		amount := crescendo.Amount(p.Points)
-		c.out.Emit(crescendo.NewEvent("research.royalty", id, "recipe", recipe, "account", p.Account, "millionths", authors[i].Points, "prize", amount))
+		c.out.Emit(crescendo.NewEvent(kind, id, "recipe", recipe, "account", p.Account, "millionths", authors[i].Points, "prize", amount))
 		if err := c.join(funding.Draw(c.env, c.store, id, amount, p.Account)); err != nil {
 			return err
 		}
@@ -203,22 +221,16 @@ func (c *call) royalties(recipe crescendo.Hash) ([]revenue.Point, error) {
 
 // cancelCompetition ends a competition whose rung goes no further.
 func (c *call) cancelCompetition(id crescendo.RungID) error {
+	state, err := StateOf(c.store, id)
+	if err != nil {
+		return err
+	}
+	if err := c.endSeason(id, state.Stage, "its rung goes no further"); err != nil {
+		return err
+	}
 	out, dues, err := research.Cancel(c.env, c.store, research.Contest(id))
 	if err := c.join(out, err); err != nil {
 		return err
 	}
 	return c.payRunners(id, dues)
-}
-
-// sameText refuses to train on another text than trials have been run on.
-func (c *call) sameText(id crescendo.RungID, corpus crescendo.Hash) error {
-	named, err := research.Texts.Get(c.store, uint32(id))
-	if errors.Is(err, kv.ErrNotFound) || err == nil && named.Corpus == corpus {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return crescendo.Errorf(crescendo.CodeInvalid, "start training of rung %d: its recipes were tried on the corpus %s, not %s",
-		id, named.Corpus.Short(), corpus.Short())
 }

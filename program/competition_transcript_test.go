@@ -34,7 +34,12 @@ func recipe(author crescendo.Account, title string, sequences uint32, parents ..
 }
 
 func (w *world) enter(rung crescendo.RungID, r research.Recipe) *research.MsgEnter {
-	return &research.MsgEnter{Sender: r.Author, Rung: rung, Commitment: research.EntryCommitment(w.Env.ChainID, research.Contest(rung), r.Author, r.ID(), name("salt"))}
+	return w.enterIn(research.Contest(rung), r)
+}
+
+func (w *world) enterIn(at research.Contest, r research.Recipe) *research.MsgEnter {
+	return &research.MsgEnter{Sender: r.Author, Rung: at.Rung(), Season: at.IsSeason(),
+		Commitment: research.EntryCommitment(w.Env.ChainID, at, r.Author, r.ID(), name("salt"))}
 }
 
 func (w *world) unseal(rung crescendo.RungID, r research.Recipe) *research.MsgRevealEntry {
@@ -44,21 +49,25 @@ func (w *world) unseal(rung crescendo.RungID, r research.Recipe) *research.MsgRe
 // trials are the messages by which runners commit to what they are designated
 // to and then show it; the larger a recipe's batch, the lower its losses.
 func (w *world) trials(rung crescendo.RungID) (commits, reveals []crescendo.Message) {
-	all, err := research.Duties.List(w.Store, nil, kv.MaxPage, uint32(rung))
+	return w.trialsIn(research.Contest(rung))
+}
+
+func (w *world) trialsIn(at research.Contest) (commits, reveals []crescendo.Message) {
+	all, err := research.Duties.List(w.Store, nil, kv.MaxPage, uint32(at))
 	if err != nil {
 		panic(err)
 	}
 	for _, e := range all {
-		at := slices.Index(e.Rest, 0)
-		who, rest := crescendo.Account(e.Rest[:at]), e.Rest[at+1:]
-		m := research.MsgRevealTrial{Sender: who, Rung: rung, Stage: binary.BigEndian.Uint32(rest), Recipe: crescendo.Hash(rest[4:36]),
+		end := slices.Index(e.Rest, 0)
+		who, rest := crescendo.Account(e.Rest[:end]), e.Rest[end+1:]
+		m := research.MsgRevealTrial{Sender: who, Rung: at.Rung(), Season: at.IsSeason(), Stage: binary.BigEndian.Uint32(rest), Recipe: crescendo.Hash(rest[4:36]),
 			Seed: binary.BigEndian.Uint32(rest[36:]), Salt: name("trial", who)}
 		content, _ := research.Contents.Get(w.Store, m.Recipe[:])
 		m.Weights = name("weights", m.Recipe)
 		for d := range uint64(contest.Documents) {
 			m.Losses = append(m.Losses, 8*(2_000_000+100*d-10_000*uint64(content.Sequences))+d%3)
 		}
-		commits = append(commits, &research.MsgCommitTrial{Sender: who, Rung: rung, Stage: m.Stage, Recipe: m.Recipe, Seed: m.Seed,
+		commits = append(commits, &research.MsgCommitTrial{Sender: who, Rung: at.Rung(), Season: at.IsSeason(), Stage: m.Stage, Recipe: m.Recipe, Seed: m.Seed,
 			Commitment: research.TrialCommitment(w.Env.ChainID, m)})
 		reveals = append(reveals, &m)
 	}
@@ -69,6 +78,7 @@ func (w *world) trials(rung crescendo.RungID) (commits, reveals []crescendo.Mess
 // trials.
 func (s *stageplay) competed(d *datadriven.TestData) (string, bool) {
 	rung := crescendo.RungID(number(d, "rung", 1))
+	at := research.ContestOf(rung, d.HasArg("season"))
 	var msgs []crescendo.Message
 	for _, who := range s.by(d) {
 		r := recipe(who, text(d, "title", "a recipe"), uint32(number(d, "sequences", 0)))
@@ -82,18 +92,23 @@ func (s *stageplay) competed(d *datadriven.TestData) (string, bool) {
 		}
 		switch d.Cmd {
 		case "enter":
-			msgs = append(msgs, s.enter(rung, r))
+			msgs = append(msgs, s.enterIn(at, r))
 		case "unseal":
-			msgs = append(msgs, s.unseal(rung, r))
+			m := s.unseal(rung, r)
+			m.Season = at.IsSeason()
+			msgs = append(msgs, m)
 		case "runner":
-			msgs = append(msgs, &research.MsgRun{Sender: who, Rung: rung})
+			msgs = append(msgs, &research.MsgRun{Sender: who, Rung: rung, Season: at.IsSeason()})
 		case "name-corpus":
 			msgs = append(msgs, &research.MsgNameCorpus{Sender: who, Rung: rung, Corpus: name(text(d, "corpus", "corpus")), Root: name("root")})
 		}
 	}
 	if d.Cmd == "trials" {
-		commits, reveals := s.trials(rung)
+		commits, reveals := s.trialsIn(at)
 		msgs = append(commits, reveals...)
+		if only := accounts(d, "only"); len(only) > 0 {
+			msgs = slices.DeleteFunc(msgs, func(m crescendo.Message) bool { return !slices.Contains(only, m.From()) })
+		}
 		if d.HasArg("without-baseline") {
 			baseline := research.Baseline(organiser).ID()
 			msgs = slices.DeleteFunc(msgs, func(m crescendo.Message) bool {
@@ -106,10 +121,10 @@ func (s *stageplay) competed(d *datadriven.TestData) (string, bool) {
 	var out strings.Builder
 	for _, m := range msgs {
 		o, err := s.send(m)
-		o.Events = slices.DeleteFunc(o.Events, func(e crescendo.Event) bool { return e.Kind == "research.trial-committed" })
+		o.Events = slices.DeleteFunc(o.Events, func(e crescendo.Event) bool { return strings.HasSuffix(e.Kind, ".trial-committed") })
 		if said := transcript.Format(o, err); said != "ok\n" || d.Cmd != "trials" {
 			out.WriteString(said)
 		}
 	}
-	return out.String(), len(msgs) > 0
+	return out.String(), len(msgs) > 0 || d.Cmd == "trials"
 }

@@ -16,6 +16,17 @@ import (
 // second.
 func playContest(t testing.TB) *player {
 	p := newPlayer(t, contested())
+	p.first()
+	p.must(&program.MsgOpenRaise{Sender: organiser, Rung: 2})
+	p.contest(2, recipe("gus", "child", 8, recipe("rita", "good", 4).ID()))
+	p.startContested(2, "ada", "bob", "cyd")
+	return p
+}
+
+// first plays the first rung of a programme with competitions, in which rita's
+// recipe wins, until its model serves.
+func (p *player) first() {
+	p.t.Helper()
 	p.must(&sealing.MsgRegisterKeeper{Sender: organiser, Keeper: "kim"},
 		&sealing.MsgRegisterKeeper{Sender: "kim", SealKey: []byte("kim's key")},
 		&sealing.MsgAllow{Sender: organiser, Measurement: []byte("good")},
@@ -29,10 +40,6 @@ func playContest(t testing.TB) *player {
 	p.train(1)
 	p.must(enclave.seal(p.world, 1, 4))
 	p.end()
-	p.must(&program.MsgOpenRaise{Sender: organiser, Rung: 2})
-	p.contest(2, recipe("gus", "child", 8, recipe("rita", "good", 4).ID()))
-	p.startContested(2, "ada", "bob", "cyd")
-	return p
 }
 
 // contest sells a rung out and holds its competition.

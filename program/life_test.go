@@ -298,10 +298,11 @@ func (w *world) books() error {
 		if raise, err := funding.Raises.Get(w.Store, uint32(rung)); err == nil {
 			want[crescendo.Pot("funding", rung)] = raise.Held()
 		}
-		bonds, _ := research.Held(w.Store, research.Contest(rung))
-		want[research.Pot(research.Contest(rung))] = bonds
-		if c, err := research.Competitions.Get(w.Store, uint32(rung)); err == nil {
-			burned += c.Burned
+		for _, at := range []research.Contest{research.Contest(rung), research.SeasonOf(rung)} {
+			want[research.Pot(at)], _ = research.Held(w.Store, at)
+			if c, err := research.Competitions.Get(w.Store, uint32(at)); err == nil {
+				burned += c.Burned
+			}
 		}
 		deposits, _ := governance.Held(w.Store, rung)
 		want[governance.Pot(rung)] = deposits

@@ -61,6 +61,9 @@ func (c *call) adopt(m *research.MsgAdopt) error {
 
 // endRaise follows a raise to its end.
 func (c *call) endRaise(id crescendo.RungID, state RungState) error {
+	if err := c.followSeason(id, state.Stage); err != nil {
+		return err
+	}
 	if err := c.join(funding.EndBlock(c.env, c.store, id)); err != nil {
 		return err
 	}
@@ -78,6 +81,9 @@ func (c *call) endRaise(id crescendo.RungID, state RungState) error {
 			return err
 		}
 		if err := c.beginCompetition(id, raise.Raised); err != nil {
+			return err
+		}
+		if err := c.settleSeason(id); err != nil {
 			return err
 		}
 		return c.move(id, state, StageCompeting)

@@ -43,6 +43,9 @@ func Effective(spec Spec, rung crescendo.RungID, recipe research.Recipe) (Spec, 
 		r.Training.Filter = recipe.Filter
 	}
 	r.Training.Shard = recipe.Shard
+	if !recipe.Tokenizer.None() {
+		r.Model.Vocab, r.Training.Tokenizer = recipe.Tokenizer.Vocabulary, recipe.Tokenizer
+	}
 	if err := fit(spec, budget, r, recipe); err != nil {
 		return Spec{}, crescendo.Errorf(crescendo.CodeInvalid, "recipe %q for rung %d: %v", recipe.Name, rung, err)
 	}
@@ -51,21 +54,24 @@ func Effective(spec Spec, rung crescendo.RungID, recipe research.Recipe) (Spec, 
 
 // fit holds a recipe's rung to the programme's budget.
 func fit(spec Spec, budget Rung, r *Rung, recipe research.Recipe) error {
-	vocab := r.Model.Vocabulary(spec.Corpus.Vocabulary)
+	if err := fitTokenizer(*r, recipe); err != nil {
+		return err
+	}
+	vocab, given := r.Model.Vocabulary(spec.Corpus.Vocabulary), budget.Model.Vocabulary(spec.Corpus.Vocabulary)
 	if err := r.Model.validate(vocab); err != nil {
 		return fmt.Errorf("model.%w", err)
 	}
 	if err := r.fitStart(recipe); err != nil {
 		return err
 	}
-	if have, most := Parameters(r.Model, vocab), Parameters(budget.Model, vocab); have > most {
+	if have, most := Parameters(r.Model, vocab), Parameters(budget.Model, given); have > most {
 		return fmt.Errorf("model: %d parameters, the rung's budget is %d", have, most)
 	}
 	switch {
 	case recipe.Context != 0 && budget.Model.Context%recipe.Context != 0:
 		return fmt.Errorf("context: %d does not divide the programme's %d", recipe.Context, budget.Model.Context)
 	case !recipe.Evaluation.IsZero():
-		return fmt.Errorf("evaluation: contributed evaluation tasks are not taken yet")
+		return fmt.Errorf("evaluation: it contributes a task: there is nothing to train")
 	}
 	steps := budget.RoundTokens() / (uint64(r.Training.Sequences) * uint64(r.Model.Context))
 	if steps == 0 || steps > 1<<16 {
@@ -109,6 +115,9 @@ func (r Rung) validateCompetition() error {
 	t := r.Training
 	if err := r.Competition.Validate(); err != nil {
 		return fmt.Errorf("competition.%w", err)
+	}
+	if r.Competition.TasksBP > 0 && r.Competition.PrizeBP == 0 {
+		return errors.New("competition.tasks-bp: tasks earn a part of the prize, and there is none")
 	}
 	if sum := t.TrainersBP + t.EvaluatorsBP + t.OperatorBP + r.Competition.TrialsBP + r.Competition.PrizeBP; sum > 10000 {
 		return fmt.Errorf("competition.prize-bp: with what trials, trainers, evaluators and operator get, %d of 10000", sum)

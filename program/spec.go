@@ -16,7 +16,8 @@ type Spec struct {
 	Evaluation Evaluation        `pb:"5" yaml:"evaluation"`
 	Simulated  bool              `pb:"6" yaml:"-"` // sim evidence is acceptable: only on crescendo-dev-* chains
 	Rungs      []Rung            `pb:"7" yaml:"rungs"`
-	Governance Governance        `pb:"8" yaml:"governance"` // without it holders do not vote
+	Governance Governance        `pb:"8" yaml:"governance"`              // without it holders do not vote
+	Funnel     Funnel            `pb:"9" yaml:"funnel" json:",omitzero"` // how many researchers the ladder begins and ends with
 }
 
 // Corpus says what text the organiser packs. Source "go" is the Go tree's own
@@ -51,6 +52,10 @@ type Rung struct {
 
 	// Start says what the first checkpoint is made of. Zero: the rung's seed.
 	Start Start `pb:"9" yaml:"start"`
+
+	// Season is the competition of newcomers that opens with the raise of a later
+	// rung, at the first rung's model and budget. Zero: there is none.
+	Season research.Terms `pb:"10" yaml:"season" json:",omitzero"`
 }
 
 // Model is a Llama-family shape. The vocabulary is the corpus's.
@@ -104,6 +109,7 @@ type Training struct {
 	Mix           []research.MixWeight `pb:"19" yaml:"mix"`                     // empty: all documents alike
 	Filter        research.Filter      `pb:"20" yaml:"filter" json:",omitzero"` // zero: no document is refused
 	Shard         crescendo.Hash       `pb:"21" yaml:"-" json:",omitzero"`      // text that the adopted recipe contributed
+	Tokenizer     research.Tokenizer   `pb:"22" yaml:"-" json:",omitzero"`      // zero: the programme's
 }
 
 // Optimizer is the inner optimizer; the names say the unit.

@@ -50,6 +50,10 @@ func (s *stageplay) command(d *datadriven.TestData) string {
 		s.player = newPlayer(s.t, s.spec(d))
 		return "ok\n"
 	}
+	if d.Cmd == "first-rung" {
+		s.first()
+		return "ok\n"
+	}
 	if d.Cmd == "given" {
 		return s.given(d)
 	}
@@ -241,6 +245,12 @@ func (s *stageplay) spec(d *datadriven.TestData) program.Spec {
 	if d.HasArg("contested") {
 		spec = contested()
 	}
+	if d.HasArg("seasoned") {
+		spec = seasoned()
+		if d.HasArg("narrow") {
+			spec.Rungs[1].Model.Dim, spec.Rungs[1].Model.FFN = 16, 16
+		}
+	}
 	if d.HasArg("imported") {
 		spec = imported()
 	}
@@ -251,7 +261,7 @@ func (s *stageplay) spec(d *datadriven.TestData) program.Spec {
 		switch f, ok := fields[a.Key]; {
 		case ok:
 			*f = uint32(number(d, a.Key, 0))
-		case a.Key == "contested", a.Key == "imported":
+		case a.Key == "contested", a.Key == "seasoned", a.Key == "narrow", a.Key == "imported":
 		case a.Key == "policy":
 			r.Sealing.Policy = a.Vals[0]
 		case a.Key == "open-blocks":

@@ -29,6 +29,9 @@ func (s Spec) Validate() error {
 			return crescendo.Errorf(crescendo.CodeInvalid, "programme %q: rung %d: %v", clip(s.Name), i+1, err)
 		}
 	}
+	if err := s.validateFunnel(); err != nil {
+		return crescendo.Errorf(crescendo.CodeInvalid, "programme %q: funnel.%v", clip(s.Name), err)
+	}
 	return nil
 }
 
@@ -90,6 +93,9 @@ func (s Spec) validateRung(i int) error {
 	}
 	if err := s.validateStart(i); err != nil {
 		return fmt.Errorf("start.%w", err)
+	}
+	if err := s.validateSeason(i); err != nil {
+		return fmt.Errorf("season.%w", err)
 	}
 	return r.validateCompetition()
 }

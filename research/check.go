@@ -32,6 +32,9 @@ func (m *MsgRevealEntry) Check() error {
 	if m.Recipe.Author != m.Sender {
 		return crescendo.Errorf(crescendo.CodeForbidden, "reveal entry: the recipe names %.100q as its author, not the sender", m.Recipe.Author)
 	}
+	if err := m.Recipe.checkTask(m.Task); err != nil {
+		return err
+	}
 	return m.Recipe.Check()
 }
 
@@ -51,8 +54,8 @@ func (m *MsgRevealTrial) Check() error {
 	switch {
 	case m.Stage == 0 || m.Weights.IsZero():
 		return crescendo.Errorf(crescendo.CodeInvalid, "reveal trial: stages count from 1, and the weights must be named")
-	case len(m.Losses) == 0 || len(m.Losses) > MaxDocuments:
-		return crescendo.Errorf(crescendo.CodeInvalid, "reveal trial: %d losses, want 1 to %d", len(m.Losses), MaxDocuments)
+	case len(m.Losses) == 0 || len(m.Losses) > MaxDocuments+MaxTasks*MaxTaskItems:
+		return crescendo.Errorf(crescendo.CodeInvalid, "reveal trial: %d losses, want 1 to %d", len(m.Losses), MaxDocuments+MaxTasks*MaxTaskItems)
 	}
 	for _, l := range m.Losses {
 		if l > MaxLoss*maxWindow {

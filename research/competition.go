@@ -22,7 +22,11 @@ func Pot(at Contest) crescendo.Account {
 func Open(env crescendo.Env, s kv.Store, t Terms, at Contest, organiser crescendo.Account, kept []Recipe, window uint32) (crescendo.Outcome, error) {
 	var out crescendo.Outcome
 	c := Competition{Since: env.Height, Window: window}
-	out.Emit(at.event("research.competition-opened", "bond", t.Bond, "runner-bond", t.RunnerBond,
+	kind := "research.competition-opened"
+	if at.IsSeason() {
+		kind = "season.opened"
+	}
+	out.Emit(at.event(kind, "bond", t.Bond, "runner-bond", t.RunnerBond,
 		"max-entries", t.MaxEntries, "stages", t.Stages, "steps", t.Steps, "growth", t.Growth, "keep-bp", t.KeepBP, "seeds", t.Seeds,
 		"documents", t.Documents, "replicas", t.Replicas, "keep-recipes", t.KeepRecipes, "trials-bp", t.TrialsBP, "prize-bp", t.PrizeBP, "kept", len(kept)))
 	for i, r := range append([]Recipe{Baseline(organiser)}, kept...) {
@@ -103,6 +107,9 @@ func Enter(env crescendo.Env, s kv.Store, t Terms, m *MsgEnter) (crescendo.Outco
 	if err != nil {
 		return out, err
 	}
+	if err := onlyNewcomers(s, at, m.Sender); err != nil {
+		return out, err
+	}
 	if c.Committed >= t.MaxEntries {
 		return out, crescendo.Errorf(crescendo.CodeWrongTime, "enter %s: all %d places are taken", at, t.MaxEntries)
 	}
@@ -142,12 +149,20 @@ func RevealEntry(env crescendo.Env, s kv.Store, m *MsgRevealEntry) (crescendo.Ou
 	if err != nil {
 		return out, err
 	}
+	if own, err := qualifiedBy(s, at, id, m.Sender); err != nil {
+		return out, err
+	} else if own && entry.Revealed.IsZero() {
+		return showAgain(s, at, c, id, name, entry)
+	}
 	if has, err := Entries.Has(s, uint32(at), id[:]); err != nil {
 		return out, err
 	} else if has || !entry.Revealed.IsZero() {
 		return out, crescendo.Errorf(crescendo.CodeDuplicate, "reveal entry %s in %s: it takes part already", id.Short(), at)
 	}
 	if err := knownParents(s, id, m.Recipe.Parents); err != nil {
+		return out, err
+	}
+	if err := keepTask(s, m); err != nil {
 		return out, err
 	}
 	e := Entry{Author: m.Sender, Height: entry.Height, Parents: m.Recipe.Parents, Order: entry.Order, Bond: entry.Bond}

@@ -29,7 +29,8 @@ type Recipe struct {
 	Mix        []MixWeight       `pb:"9" yaml:"mix,omitempty"`    // empty: all documents alike
 	Shard      crescendo.Hash    `pb:"10" yaml:"shard,omitempty"` // manifest of text that it contributes
 	Evaluation crescendo.Hash    `pb:"11" yaml:"evaluation,omitempty"`
-	Filter     Filter            `pb:"12" yaml:"filter,omitempty"` // zero: no document is refused
+	Filter     Filter            `pb:"12" yaml:"filter,omitempty"`    // zero: no document is refused
+	Tokenizer  Tokenizer         `pb:"14" yaml:"tokenizer,omitempty"` // all zero: the programme's
 }
 
 // Optimizer is a recipe's inner optimizer with its schedule; the names say

@@ -29,10 +29,16 @@ func (r Recipe) Check() error {
 	if err := checkParents(r.ID(), r.Parents); err != nil {
 		return err
 	}
+	if err := r.onlyTask(); err != nil {
+		return err
+	}
 	if err := r.Optimizer.check(); err != nil {
 		return err
 	}
 	if err := r.Model.check(); err != nil {
+		return err
+	}
+	if err := r.Tokenizer.check(); err != nil {
 		return err
 	}
 	return CheckData(r.Mix, r.Filter)

@@ -24,6 +24,7 @@ type contest struct {
 	absent  map[crescendo.Account]bool
 	said    map[duty]research.MsgRevealTrial // what runners have committed to
 	verdict *research.Verdict
+	tasks   map[crescendo.Hash]research.EvaluationTask // by their names
 }
 
 const window = 4 // targets of a document
@@ -33,7 +34,7 @@ func newContest() *contest {
 	if err != nil {
 		panic(err)
 	}
-	return &contest{World: w, said: map[duty]research.MsgRevealTrial{}, recipes: map[string]research.Recipe{}, loss: map[crescendo.Hash]uint64{}, liars: map[crescendo.Account]bool{},
+	return &contest{World: w, said: map[duty]research.MsgRevealTrial{}, tasks: map[crescendo.Hash]research.EvaluationTask{}, recipes: map[string]research.Recipe{}, loss: map[crescendo.Hash]uint64{}, liars: map[crescendo.Account]bool{},
 		absent: map[crescendo.Account]bool{}, wiggle: 1000, terms: research.Terms{EntryBlocks: 4, RevealBlocks: 4, TrialBlocks: 20, Bond: 100, RunnerBond: 50,
 			Steps: 10, Growth: 2, Stages: 2, KeepBP: 5000, Seeds: 1, Documents: 16, Replicas: 2, MaxEntries: 8, KeepRecipes: 2, TrialsBP: 500, PrizeBP: 500}}
 }
@@ -67,7 +68,7 @@ func (c *contest) enter(by crescendo.Account, name string) func(crescendo.Env, k
 
 func (c *contest) reveal(by crescendo.Account, name string) func(crescendo.Env, kv.Store) (crescendo.Outcome, error) {
 	return func(env crescendo.Env, s kv.Store) (crescendo.Outcome, error) {
-		m := &research.MsgRevealEntry{Sender: by, Rung: 1, Recipe: c.recipes[name], Salt: salt(name)}
+		m := &research.MsgRevealEntry{Sender: by, Rung: 1, Recipe: c.recipes[name], Salt: salt(name), Task: c.tasks[c.recipes[name].Evaluation]}
 		if err := m.Check(); err != nil {
 			return crescendo.Outcome{}, err
 		}
@@ -105,6 +106,7 @@ func (c *contest) result(runner crescendo.Account, d duty) research.MsgRevealTri
 		own := binary.BigEndian.Uint64(sum("own", append(be(d.seed, i), d.recipe[:]...))) % (c.wiggle + 1)
 		m.Losses = append(m.Losses, window*(c.loss[d.recipe]+common+own))
 	}
+	m.Losses = append(m.Losses, c.answers(d)...)
 	if c.liars[runner] {
 		m.Losses[0] += uint64(len(runner)) + uint64(runner[len(runner)-1])
 	}

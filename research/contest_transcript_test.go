@@ -44,6 +44,8 @@ func (c *contest) command(t *testing.T, d *datadriven.TestData) string {
 			t.Fatal(err)
 		}
 		return c.short(c.Print(c.enter(who, name)))
+	case "task":
+		return c.contribute(t, d, who, name)
 	case "reveal":
 		return c.short(c.Print(c.reveal(who, name)))
 	case "run":
@@ -85,6 +87,8 @@ func (c *contest) days(t *testing.T, d *datadriven.TestData) string {
 		for _, duty := range c.duties() {
 			fmt.Fprintf(&b, "%s: %s stage %d seed %d\n", duty.runner, c.short(duty.recipe.String()), duty.stage, duty.seed)
 		}
+	case "tasks":
+		b.WriteString(c.taskResults(t))
 	case "royalties":
 		for _, s := range c.shares(t, d) {
 			fmt.Fprintf(&b, "%s %d\n", s.Account, s.Parts)

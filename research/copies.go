@@ -2,7 +2,6 @@ package research
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -29,7 +28,7 @@ func contenders(s kv.Reader, at Contest) ([]contender, error) {
 			out = append(out, contender{crescendo.Hash(e.Rest), e.Value})
 		}
 	}
-	slices.SortFunc(out, func(a, b contender) int { return cmp.Compare(a.Order, b.Order) })
+	slices.SortFunc(out, func(a, b contender) int { return before(a.Entry, b.Entry) })
 	return out, nil
 }
 
@@ -48,7 +47,7 @@ func findCopies(s kv.Store, at Contest, entries []contender) (out crescendo.Outc
 		original := e.id
 		if here {
 			original = seen[i].id
-		} else if original, err = firstOf(s, substance, e); err != nil {
+		} else if original, err = firstOf(s, at, substance, e); err != nil {
 			return out, nil, err
 		}
 		if original != e.id {
@@ -69,7 +68,7 @@ func findCopies(s kv.Store, at Contest, entries []contender) (out crescendo.Outc
 
 // firstOf returns the recipe that had this substance first, unless it is the
 // same author's: one's own work may be entered again.
-func firstOf(s kv.Store, substance crescendo.Hash, e contender) (crescendo.Hash, error) {
+func firstOf(s kv.Store, at Contest, substance crescendo.Hash, e contender) (crescendo.Hash, error) {
 	first, err := Substances.Get(s, substance[:])
 	if errors.Is(err, kv.ErrNotFound) {
 		return e.id, Substances.Set(s, Adoption{Recipe: e.id}, substance[:])
@@ -83,6 +82,9 @@ func firstOf(s kv.Store, substance crescendo.Hash, e contender) (crescendo.Hash,
 	}
 	if origin.Author == e.Author {
 		return e.id, nil
+	}
+	if sealed, err := sealedBefore(s, at, e, first.Recipe); err != nil || sealed {
+		return e.id, errors.Join(err, Substances.Set(s, Adoption{Recipe: e.id}, substance[:]))
 	}
 	return first.Recipe, nil
 }

@@ -17,9 +17,11 @@ type Due struct {
 // Verdict is what a decided competition leaves to program: the recipe to train
 // with, whether it is the programme's own, and what runners have earned.
 type Verdict struct {
-	Recipe   crescendo.Hash
-	Baseline bool
-	Runners  []Due
+	Recipe    crescendo.Hash
+	Baseline  bool
+	Runners   []Due
+	Tasks     []crescendo.Account // whose evaluation tasks are kept
+	Qualified []crescendo.Hash    // in a season: recipes that enter the rung's own competition
 }
 
 // maxTurns bounds the phases one block may end.
@@ -62,6 +64,7 @@ type turn struct {
 	c       Competition
 	out     crescendo.Outcome
 	verdict *Verdict
+	tasks   []crescendo.Account // whose evaluation tasks are kept
 	touched bool
 }
 
@@ -74,6 +77,9 @@ func (w *turn) advance() (bool, error) {
 	switch w.c.Phase {
 	case Entering:
 		if late || w.c.Deadline > 0 && w.c.Committed >= w.t.MaxEntries {
+			if awaits, err := w.awaitsSeason(); err != nil || awaits && !late {
+				return false, err
+			}
 			return true, w.startRevealing()
 		}
 	case Revealing:
@@ -115,6 +121,9 @@ func (w *turn) startTrials() error {
 		return err
 	}
 	w.out.Join(copies)
+	if entries, err = w.takeTasks(entries); err != nil {
+		return err
+	}
 	w.c.Phase, w.c.Draw, w.c.Alive = Trialling, Draw(w.env.Beacon, w.at), uint32(len(entries)-1)
 	w.c.Work = w.planned()
 	return w.openStage(1, entries)

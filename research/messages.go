@@ -34,6 +34,7 @@ type MsgRevealEntry struct {
 	Recipe Recipe            `pb:"3"`
 	Salt   crescendo.Hash    `pb:"4"`
 	Season bool              `pb:"5"`
+	Task   EvaluationTask    `pb:"6"` // what the recipe contributes, if it is one that does
 }
 
 // MsgRun joins a rung's competition as a runner of trials, with a bond.

@@ -1,6 +1,9 @@
 package research
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // StandardWeight is the weight of documents that no part of a mix names.
 const StandardWeight = 1000
@@ -80,6 +83,9 @@ func CheckData(mix []MixWeight, filter Filter) error {
 	}
 	return filter.check()
 }
+
+// SortMix brings a mix into the order that CheckData wants.
+func SortMix(mix []MixWeight) { slices.SortFunc(mix, compareMix) }
 
 // compareMix orders a mix: suffixes before prefixes, each by bytes.
 func compareMix(a, b MixWeight) int {

@@ -11,9 +11,10 @@ import (
 // lane is what a stage knows of one contender.
 type lane struct {
 	contender
-	seeds []Trial // by seed index; without a result where there is none
-	total uint64  // losses over all counted seeds and documents
-	own   Standing
+	seeds   []Trial    // by seed index; without a result where there is none
+	answers [][]uint64 // by seed index: losses on evaluation tasks
+	total   uint64     // losses over all counted seeds and documents
+	own     Standing
 }
 
 // lanes reads the results of the stage, in order of commitment.
@@ -34,7 +35,7 @@ func (w *turn) lanes() ([]lane, error) {
 		}
 		return nil
 	})
-	slices.SortFunc(byID, func(a, b lane) int { return cmp.Compare(a.Order, b.Order) })
+	slices.SortFunc(byID, func(a, b lane) int { return before(a.Entry, b.Entry) })
 	return byID, err
 }
 

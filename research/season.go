@@ -44,8 +44,8 @@ func (c Contest) String() string {
 // event is an event of the contest. What happens in a season has kinds of its
 // own, so that nobody takes it for the rung's competition.
 func (c Contest) event(kind string, pairs ...any) crescendo.Event {
-	if c.IsSeason() {
-		kind = "season." + strings.TrimPrefix(kind, "research.")
+	if what, ok := strings.CutPrefix(kind, "research."); ok && c.IsSeason() {
+		kind = "season." + what
 	}
 	return crescendo.NewEvent(kind, c.Rung(), pairs...)
 }

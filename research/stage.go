@@ -22,6 +22,9 @@ func (w *turn) endStage() error {
 	if err != nil {
 		return err
 	}
+	if err := w.setApart(lanes); err != nil {
+		return err
+	}
 	seeds := counted(lanes)
 	if len(seeds) == 0 {
 		w.emit("research.stage-void", "stage", w.c.Stage, "open", w.c.Open, "trials", w.c.Trials)
@@ -33,6 +36,9 @@ func (w *turn) endStage() error {
 	ranked := rank(lanes, seeds, w.c.Window)
 	best, err := w.keepBest(ranked)
 	if err != nil {
+		return err
+	}
+	if err := w.judgeTasks(ranked, seeds); err != nil {
 		return err
 	}
 	if w.c.Stage < w.t.Stages {
@@ -79,7 +85,7 @@ func (w *turn) keepBest(ranked []lane) (Standing, error) {
 	var best Standing
 	left := w.t.Survivors(uint32(len(ranked) - 1))
 	if w.c.Stage >= w.t.Stages {
-		left = min(left, 1)
+		left = min(uint32(len(ranked)-1), w.winners())
 	}
 	if i := slices.IndexFunc(ranked, func(l lane) bool { return !l.own.Baseline }); i >= 0 {
 		best = ranked[i].own
@@ -89,8 +95,10 @@ func (w *turn) keepBest(ranked []lane) (Standing, error) {
 		case l.own.Baseline:
 			l.own.Survives = w.c.Stage < w.t.Stages || best.Low <= 0
 		case left > 0:
-			left--
 			l.own.Survives = w.c.Stage < w.t.Stages || l.own.Low > 0
+			if l.own.Survives || !w.at.IsSeason() {
+				left--
+			}
 		}
 		if !l.own.Survives && !l.own.Baseline {
 			l.Out = fmt.Sprintf("rank %d of %d in stage %d", i+1, len(ranked), w.c.Stage)
@@ -142,6 +150,9 @@ func (w *turn) dismiss() error {
 // decide adopts the best challenger if it is better than the baseline beyond
 // chance, otherwise the baseline, and gives all bonds back.
 func (w *turn) decide(best Standing) error {
+	if w.at.IsSeason() {
+		return w.decideSeason()
+	}
 	entries, err := Entries.List(w.s, nil, kv.MaxPage, uint32(w.at))
 	if err != nil {
 		return fmt.Errorf("list entries of %s: %w", w.at, err)
@@ -170,7 +181,7 @@ func (w *turn) decide(best Standing) error {
 		return err
 	}
 	w.out.Join(out)
-	w.verdict = &Verdict{Recipe: winner, Baseline: baseline, Runners: dues}
+	w.verdict = &Verdict{Recipe: winner, Baseline: baseline, Runners: dues, Tasks: w.tasks}
 	return Adoptions.Set(w.s, Adoption{Recipe: winner}, uint32(w.at))
 }
 
@@ -208,6 +219,10 @@ func (w *turn) keepRecipes() error {
 // Cancel ends a rung's competition without a decision: bonds go back, and
 // program owes runners what they have earned.
 func Cancel(env crescendo.Env, s kv.Store, at Contest) (crescendo.Outcome, []Due, error) {
+	return cancel(env, s, at)
+}
+
+func cancel(env crescendo.Env, s kv.Store, at Contest, why ...any) (crescendo.Outcome, []Due, error) {
 	var out crescendo.Outcome
 	c, err := Competitions.Get(s, uint32(at))
 	if errors.Is(err, kv.ErrNotFound) || err == nil && c.Phase >= Decided {
@@ -217,7 +232,7 @@ func Cancel(env crescendo.Env, s kv.Store, at Contest) (crescendo.Outcome, []Due
 		return out, nil, fmt.Errorf("read the competition of %s: %w", at, err)
 	}
 	c.Phase, c.Since, c.Deadline = Cancelled, env.Height, 0
-	out.Emit(at.event("research.cancelled"))
+	out.Emit(at.event("research.cancelled", why...))
 	released, dues, err := release(s, at)
 	if err != nil {
 		return out, nil, err
@@ -265,6 +280,10 @@ func release(s kv.Store, at Contest) (out crescendo.Outcome, dues []Due, err err
 }
 
 func releaseRunners(s kv.Store, at Contest) (out crescendo.Outcome, dues []Due, err error) {
+	released := "research.runner-paid"
+	if at.IsSeason() {
+		released = "research.runner-released" // its pay comes with the rung's purse
+	}
 	runners, err := Runners.List(s, nil, MaxRunners, uint32(at))
 	if err != nil {
 		return out, nil, fmt.Errorf("list runners of %s: %w", at, err)
@@ -274,7 +293,7 @@ func releaseRunners(s kv.Store, at Contest) (out crescendo.Outcome, dues []Due, 
 		if r.Value.Earned > 0 {
 			dues = append(dues, Due{account, r.Value.Earned})
 		}
-		out.Emit(at.event("research.runner-paid", "runner", account, "bond", r.Value.Bond, "earned", r.Value.Earned,
+		out.Emit(at.event(released, "runner", account, "bond", r.Value.Bond, "earned", r.Value.Earned,
 			"agreed", r.Value.Agreed, "fault", r.Value.Fault))
 		out.Pay(Pot(at), account, r.Value.Bond)
 		r.Value.Bond = 0

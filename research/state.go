@@ -82,6 +82,7 @@ type Competition struct {
 	Kept      []crescendo.Hash `pb:"18"`
 	Window    uint32           `pb:"19"` // targets of a held-out document: the context of the programme
 	Burned    crescendo.Amount `pb:"20"` // bonds of copies, of silent entrants and of runners that others refute
+	Tasks     []crescendo.Hash `pb:"24"` // recipes that contribute evaluation tasks, by order of commitment
 }
 
 // Runner is a member that runs trials.

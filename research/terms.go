@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/internal/kv"
 )
 
 // Bounds on a competition. They keep the work of one block bounded and every
@@ -42,6 +43,7 @@ type Terms struct {
 	KeepRecipes  uint32           `pb:"14" yaml:"keep-recipes"` // so many enter the next rung's competition by themselves
 	TrialsBP     uint32           `pb:"15" yaml:"trials-bp"`    // of the purse, for runners
 	PrizeBP      uint32           `pb:"16" yaml:"prize-bp"`     // of the purse, for the winner and what it builds on
+	TasksBP      uint32           `pb:"20" yaml:"tasks-bp"`     // of the prize, for the authors of evaluation tasks that are kept; 0: no tasks are taken
 }
 
 // None reports whether there is no competition.
@@ -68,7 +70,11 @@ func (t Terms) Survivors(challengers uint32) uint32 {
 }
 
 // Validate refuses a competition that could not be carried out.
-func (t Terms) Validate() error {
+func (t Terms) Validate() error { return t.ValidateWith(0) }
+
+// ValidateWith is Validate for a competition that so many newcomers of a season
+// may enter, besides those who find a place and the recipes kept before.
+func (t Terms) ValidateWith(newcomers uint32) error {
 	if t.None() {
 		return nil
 	}
@@ -84,6 +90,7 @@ func (t Terms) Validate() error {
 		{"keep-bp", uint64(t.KeepBP), 1, 10000}, {"seeds", uint64(t.Seeds), 1, MaxSeeds}, {"documents", uint64(t.Documents), 2, MaxDocuments},
 		{"replicas", uint64(t.Replicas), 2, MaxReplicas / 2}, {"max-entries", uint64(t.MaxEntries), 1, MaxEntries},
 		{"keep-recipes", uint64(t.KeepRecipes), 0, MaxKept}, {"trials-bp", uint64(t.TrialsBP), 0, 10000}, {"prize-bp", uint64(t.PrizeBP), 0, 10000},
+		{"tasks-bp", uint64(t.TasksBP), 0, 10000},
 	} {
 		if b.value < b.least || b.value > b.limit {
 			return fmt.Errorf("%s: %d, want %d to %d", b.name, b.value, b.least, b.limit)
@@ -92,7 +99,10 @@ func (t Terms) Validate() error {
 	if t.SeedsOf(t.Stages)*t.Documents > MaxPairs {
 		return fmt.Errorf("documents: %d with %d seeds in the last stage, at most %d pairs", t.Documents, t.SeedsOf(t.Stages), MaxPairs)
 	}
-	steps, entries := uint64(t.Steps), t.MaxEntries+MaxKept
+	steps, entries := uint64(t.Steps), t.MaxEntries+MaxKept+newcomers
+	if entries >= kv.MaxPage {
+		return fmt.Errorf("max-entries: %d recipes with those that enter by themselves, at most %d", entries, kv.MaxPage-1)
+	}
 	for stage := uint32(1); stage <= t.Stages; stage++ {
 		if trials := (entries + 1) * t.SeedsOf(stage); trials > MaxTrials {
 			return fmt.Errorf("max-entries: %d trials in halving stage %d, at most %d", trials, stage, MaxTrials)

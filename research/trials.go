@@ -24,7 +24,7 @@ func (p place) String() string {
 // openTrial returns a trial that the sender is designated to, if its stage is
 // open and the sender in good standing.
 func openTrial(s kv.Store, doing string, p place, sender crescendo.Account) (Competition, Trial, Runner, error) {
-	c, err := during(s, p.at, doing, Trialling)
+	c, err := during(s, p.at, doing+" trial", Trialling)
 	if err != nil {
 		return c, Trial{}, Runner{}, err
 	}
@@ -102,7 +102,7 @@ func RevealTrial(env crescendo.Env, s kv.Store, t Terms, m *MsgRevealTrial) (cre
 	case TrialCommitment(env.ChainID, *m) != res.Commitment:
 		return out, crescendo.Errorf(crescendo.CodeInvalid, "reveal the %s: this is not what %s committed to", p, m.Sender)
 	}
-	if err := checkLosses(m.Losses, t, c); err != nil {
+	if err := checkLosses(s, m.Losses, t, c); err != nil {
 		return out, err
 	}
 	res.Digest, res.Weights = ResultDigest(m.Weights, m.Losses), m.Weights
@@ -128,7 +128,11 @@ func RevealTrial(env crescendo.Env, s kv.Store, t Terms, m *MsgRevealTrial) (cre
 	return j.out, Competitions.Set(s, j.c, uint32(p.at))
 }
 
-func checkLosses(losses []uint64, t Terms, c Competition) error {
+func checkLosses(r kv.Reader, losses []uint64, t Terms, c Competition) error {
+	losses, err := documentLosses(r, losses, t, c)
+	if err != nil {
+		return err
+	}
 	if len(losses) > int(t.Documents) {
 		return crescendo.Errorf(crescendo.CodeInvalid, "reveal trial: %d losses, the competition scores %d documents", len(losses), t.Documents)
 	}
@@ -237,17 +241,21 @@ func (j *jury) agree(results []revealed, best Result) error {
 			return err
 		}
 	}
+	documents, err := documentLosses(j.s, best.Losses, j.t, j.c)
+	if err != nil {
+		return err
+	}
 	mean, agree := crescendo.Amount(0), 0
-	for _, l := range best.Losses {
+	for _, l := range documents {
 		mean += crescendo.Amount(l)
 	}
-	mean /= crescendo.Amount(uint64(len(best.Losses)) * uint64(max(j.c.Window, 1)))
+	mean /= crescendo.Amount(uint64(len(documents)) * uint64(max(j.c.Window, 1)))
 	for _, r := range results {
 		if r.Digest == best.Digest {
 			agree++
 		}
 	}
-	j.event("research.trial", "weights", best.Weights, "loss", mean, "documents", len(best.Losses), "agree", agree,
+	j.event("research.trial", "weights", best.Weights, "loss", mean, "documents", len(documents), "agree", agree,
 		"against", len(results)-agree, "open", j.c.Open, "of", j.c.Trials)
 	if err := Vacant.Delete(j.s, uint32(j.p.at), j.p.stage, j.p.recipe[:], j.p.seed); err != nil {
 		return err

@@ -37,6 +37,7 @@ func ParseRecipe(name string, data []byte, author crescendo.Account) (research.R
 	if m := &r.Model; *m != (research.Model{}) {
 		fill(&m.KVHeads, m.Heads)
 	}
+	research.SortMix(r.Mix)
 	if err := r.Check(); err != nil {
 		return r, fmt.Errorf("%s: %w", name, err)
 	}
@@ -64,7 +65,7 @@ func RecipeOf(spec program.Spec, rung crescendo.RungID, author crescendo.Account
 	m := r.Model
 	return research.Recipe{
 		Version: research.RecipeVersion, Author: author, Name: "my recipe", Optimizer: research.Optimizer(r.Training.Optimizer),
-		Sequences: r.Training.Sequences, Context: m.Context, Mix: r.Training.Mix,
+		Sequences: r.Training.Sequences, Context: m.Context, Mix: r.Training.Mix, Filter: r.Training.Filter,
 		Model: research.Model{Dim: m.Dim, Layers: m.Layers, Heads: m.Heads, KVHeads: m.KVHeads, FFN: m.FFN, Tied: m.Tied},
 	}, nil
 }

@@ -8,9 +8,20 @@ import (
 )
 
 // OfCorpus is the text of a packed corpus.
-func OfCorpus(r *corpus.Reader) Text { return packed{r} }
+func OfCorpus(r *corpus.Reader) Text { return packed{reader: r} }
 
-type packed struct{ reader *corpus.Reader }
+type packed struct {
+	reader *corpus.Reader
+	from   *corpus.Reader // what it was derived from; nil: it was not
+}
+
+// base is the corpus that the competition names.
+func (p packed) base() *corpus.Reader {
+	if p.from != nil {
+		return p.from
+	}
+	return p.reader
+}
 
 func (p packed) Train(ctx context.Context, plan outer.Plan) (outer.Windows, error) {
 	text, err := plan.Text(ctx, p.reader)

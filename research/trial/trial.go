@@ -23,6 +23,7 @@ import (
 	"github.com/crescendo-network/crescendo/internal/canon"
 	"github.com/crescendo-network/crescendo/internal/digest"
 	"github.com/crescendo-network/crescendo/program"
+	"github.com/crescendo-network/crescendo/research"
 	"github.com/crescendo-network/crescendo/training/assign"
 	"github.com/crescendo-network/crescendo/training/outer"
 )
@@ -49,12 +50,14 @@ type Task struct {
 	Draw      crescendo.Hash // decides the held-out documents
 	Documents uint32
 	Window    uint32 // tokens of a document: the programme's context, whatever the recipe's is
+
+	Questions []research.EvaluationTask // contributed, asked beside the documents
 }
 
 // Result is what a trial comes to.
 type Result struct {
 	Weights crescendo.Hash // of the checkpoint it ends with
-	Losses  []uint64       // micro-nats summed over the targets of each document, in ascending order of documents
+	Losses  []uint64       // micro-nats summed over the targets of each document, in ascending order of documents; then of each item of a task
 }
 
 // Text is where a trial reads: a corpus, of which plans choose what to train
@@ -114,8 +117,11 @@ func Run(ctx context.Context, e engine.Engine, text Text, t Task, progress Progr
 		return Result{}, fmt.Errorf("trial in rung %d: %w", t.Rung, err)
 	}
 	documents := assign.HeldOut(t.Draw, int(t.Documents), heldOut.Windows())
-	train, err := text.Train(ctx, p)
-	if errors.Is(err, corpus.ErrChoice) {
+	var train outer.Windows
+	if text, err = t.inOwnTokens(ctx, text); err == nil {
+		train, err = text.Train(ctx, p)
+	}
+	if errors.Is(err, corpus.ErrChoice) || errors.Is(err, errCut) {
 		return t.diverged(0, len(documents)), nil // no text, the worst loss
 	}
 	if err != nil {
@@ -133,7 +139,12 @@ func Run(ctx context.Context, e engine.Engine, text Text, t Task, progress Progr
 	if err != nil {
 		return Result{}, err
 	}
-	losses, err := score(ctx, model, p, heldOut, documents, uint64(t.Window))
+	losses, err := score(ctx, model, p, asked(text, heldOut), documents, uint64(t.Window))
+	if err == nil && len(t.Questions) > 0 {
+		var answers []uint64
+		answers, err = t.answer(ctx, model, p, text)
+		losses = append(losses, answers...)
+	}
 	if errors.Is(err, engine.ErrNotFinite) {
 		return t.diverged(done, len(documents)), nil
 	}
@@ -198,13 +209,21 @@ func score(ctx context.Context, model engine.Model, p outer.Plan, data outer.Win
 		if err != nil {
 			return nil, fmt.Errorf("score trial: document %d: %w", window, err)
 		}
-		for at := 0; at+context < len(tokens); at += context {
+		at := 0
+		for ; at+context < len(tokens); at += context {
 			batch, owner = append(batch, tokens[at:at+context+1]...), append(owner, d)
 			if len(owner) == lossBatch {
 				if err := flush(); err != nil {
 					return nil, err
 				}
 			}
+		}
+		if rest := len(tokens) - 1 - at; rest > 0 { // only where a recipe has its own tokenizer
+			sums, err := model.Loss(tokens[at:], 1, rest)
+			if err != nil {
+				return nil, fmt.Errorf("score trial: %w", err)
+			}
+			losses[d] += uint64(max(0, sums[0]))
 		}
 	}
 	if err := flush(); err != nil {
@@ -226,6 +245,11 @@ func (t Task) diverged(step, documents int) Result {
 	losses := make([]uint64, documents)
 	for i := range losses {
 		losses[i] = worstLoss * uint64(t.Window)
+	}
+	for _, q := range t.Questions {
+		for _, item := range q.Items {
+			losses = append(losses, worstLoss*uint64(len(item.Continuation)))
+		}
 	}
 	return Result{w, losses}
 }
