@@ -121,6 +121,9 @@ func (b *builder) build(s Source) (*Pack, error) {
 	if err != nil {
 		return nil, err
 	}
+	if b.o.Contribution && len(docs) > MaxContributionDocuments {
+		return nil, unusable("join short texts to longer documents", "%d documents, a contribution has at most %d", len(docs), MaxContributionDocuments)
+	}
 	train, heldOut := docs, []document(nil)
 	if !b.o.Contribution {
 		train, heldOut = divide(docs, b.o.HeldOutPerMille)

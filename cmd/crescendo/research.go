@@ -13,7 +13,7 @@ import (
 func (c *cli) research() *cobra.Command {
 	return stage("research", "Enter recipes into a rung's competition, run its trials, see who leads",
 		c.recipe(), c.enter(), c.reveal(), c.entries(), c.leaderboard(), c.runTrials(), c.verify(),
-		c.nameCorpus(), c.register(), c.adopt(), c.recipes())
+		c.nameCorpus(), c.packShard(), c.register(), c.adopt(), c.recipes())
 }
 
 func (c *cli) register() *cobra.Command {

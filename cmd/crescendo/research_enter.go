@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/blob"
 	"github.com/crescendo-network/crescendo/internal/canon"
 	"github.com/crescendo-network/crescendo/internal/kv"
 	"github.com/crescendo-network/crescendo/ledger"
@@ -82,7 +83,7 @@ func (c *cli) enter() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return c.preview(args[0], data, nobody, spec, r.id(), nil)
+				return c.preview(cmd.Context(), args[0], data, nobody, spec, r.id(), nil, nil)
 			}
 			return c.enterRecipe(cmd.Context(), &r, args[0], data, dry, wait)
 		},
@@ -116,7 +117,7 @@ func (c *cli) enterRecipe(ctx context.Context, r *remote, name string, data []by
 		return fmt.Errorf("read programme: %w", err)
 	}
 	if dry {
-		return c.preview(name, data, author, spec, r.id(), state)
+		return c.preview(ctx, name, data, author, spec, r.id(), conn.Blobs, state)
 	}
 	recipe, err := programfile.ParseRecipe(name, data, author)
 	if err != nil {
@@ -129,6 +130,9 @@ func (c *cli) enterRecipe(ctx context.Context, r *remote, name string, data []by
 	if look.Rung.Competition.None() {
 		return crescendo.Errorf(crescendo.CodeInvalid, "enter rung %d: it has no competition", r.rung).
 			WithHint("the organiser chooses its recipe: see research register")
+	}
+	if _, err := lookAtData(ctx, conn.Blobs, state, spec, r.id(), recipe); err != nil {
+		return err
 	}
 	if _, of, known, err := copyOf(state, recipe); err != nil || known {
 		return errors.Join(err, crescendo.Errorf(crescendo.CodeInvalid, "enter %s: it does what recipe %s does", name, of.Short()).
@@ -256,6 +260,7 @@ type previewJSON struct {
 	Optimizer     optimizerJSON    `json:"optimizer"`
 	Bond          crescendo.Amount `json:"bond"`
 	Trials        []trialsJSON     `json:"trials"`
+	Data          *dataJSON        `json:"data"` // null: the corpus is not known
 }
 
 type modelJSON struct {
@@ -297,8 +302,8 @@ type trialsJSON struct {
 }
 
 // preview says what a recipe would do. State may be nil: then nothing is known
-// about other recipes.
-func (c *cli) preview(name string, data []byte, author crescendo.Account, spec program.Spec, rung crescendo.RungID, state kv.Reader) error {
+// about other recipes, and of the text.
+func (c *cli) preview(ctx context.Context, name string, data []byte, author crescendo.Account, spec program.Spec, rung crescendo.RungID, blobs blob.Store, state kv.Reader) error {
 	recipe, err := programfile.ParseRecipe(name, data, author)
 	if err != nil {
 		return err
@@ -318,6 +323,9 @@ func (c *cli) preview(name string, data []byte, author crescendo.Account, spec p
 		} else if known {
 			out.CopyOf = &of
 		}
+		if out.Data, err = lookAtData(ctx, blobs, state, spec, rung, recipe); err != nil {
+			return err
+		}
 	}
 	m, err := thisMachine(spec)
 	if err != nil {
@@ -335,6 +343,7 @@ func writePreview(w writer, p previewJSON, name string) {
 	fmt.Fprintf(w, "  model      %d layers of %d, %d heads, ffn %d, context %d: %d parameters, the budget is %d\n",
 		m.Layers, m.Dim, m.Heads, m.FFN, m.Context, p.Parameters, p.Budget)
 	fmt.Fprintf(w, "  round      %d steps of %d sequences: %d tokens of each trainer\n", p.StepsPerRound, p.Sequences, p.RoundTokens)
+	writeData(w, p.Data)
 	for _, t := range p.Trials {
 		took := time.Duration(t.Seconds * float64(time.Second)).Round(10 * time.Millisecond)
 		fmt.Fprintf(w, "  stage %d    %d trials, each by %d runners: %d steps, %d tokens, about %s on a core of this machine\n",
