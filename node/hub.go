@@ -13,11 +13,13 @@ import (
 
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/node/home"
+	"github.com/crescendo-network/crescendo/node/machine"
 	"github.com/crescendo-network/crescendo/node/narrate"
 	"github.com/crescendo-network/crescendo/program"
 	"github.com/crescendo-network/crescendo/role/archive"
 	"github.com/crescendo-network/crescendo/role/auditor"
 	"github.com/crescendo-network/crescendo/role/hub"
+	"github.com/crescendo-network/crescendo/role/hub/nodes"
 	"github.com/crescendo-network/crescendo/role/hub/plan"
 	"github.com/crescendo-network/crescendo/role/hub/record"
 )
@@ -51,8 +53,15 @@ func Hub(ctx context.Context, c HubConfig) error {
 		return err
 	}
 	defer model.Close()
-	site := hub.New(hub.Config{
+	var site *hub.Hub
+	watch, err := watchNodes(c, h, audit.Blobs, func() []nodes.Sample { return site.Deltas() })
+	if err != nil {
+		return err
+	}
+	version, _ := machine.Build(machine.Self) // without it the hub says what it knows itself
+	site = hub.New(hub.Config{
 		Model: model, Blobs: audit.Blobs, Engine: audit.Engine, Say: sayer(model, c.Demo), Names: c.Demo, Archive: c.Archive, Log: c.Log,
+		Watch: watch, Version: version,
 	})
 	site.Plug(measuresOf(model, site))
 	blocks := &source{audit: audit}

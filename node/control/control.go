@@ -1,6 +1,7 @@
 // Package control carries the development buttons of a hub to the process that
-// plays the programme on this machine: HTTP over a socket in the run's home,
-// which only its owner can reach.
+// plays the programme on this machine, and tells the hub which processes that
+// is made of: HTTP over a socket in the run's home, which only its owner can
+// reach.
 //
 // It knows no buttons of its own, and it is not how seats are run: without it
 // nothing is missing but the means to break things on purpose.
@@ -21,6 +22,7 @@ import (
 
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/role/hub/desk"
+	"github.com/crescendo-network/crescendo/role/hub/nodes"
 )
 
 // Socket is the name of the socket in a home.
@@ -31,6 +33,17 @@ const (
 	pressTime = 20 * time.Second
 	maxAnswer = 16 << 10
 )
+
+// maxProcesses bounds what is told of a run.
+const (
+	maxProcesses = 512
+	maxList      = 1 << 20
+)
+
+// Lister tells the processes of a run. A desk.Machine may be one.
+type Lister interface {
+	Processes() []nodes.Process
+}
 
 // refusal is an error on its way.
 type refusal struct {
@@ -75,6 +88,13 @@ func Serve(ctx context.Context, path string, press desk.Machine, log *slog.Logge
 			e = crescendo.Errorf(crescendo.CodeInternal, "press %s: the log of `up` says why it failed", r.PathValue("button"))
 		}
 		answer(w, http.StatusConflict, refusal{e.Code, e.Text, e.Hint})
+	})
+	mux.HandleFunc("GET /processes", func(w http.ResponseWriter, _ *http.Request) {
+		all := []nodes.Process{}
+		if l, ok := press.(Lister); ok {
+			all = append(all, l.Processes()...)
+		}
+		answer(w, http.StatusOK, all[:min(len(all), maxProcesses)])
 	})
 	server := &http.Server{Handler: mux, ReadTimeout: pressTime, WriteTimeout: 2 * pressTime, MaxHeaderBytes: maxAnswer,
 		BaseContext: func(net.Listener) context.Context { return ctx }}
@@ -129,4 +149,25 @@ func (c *Client) Press(ctx context.Context, button string) (desk.Pressed, error)
 		return done, fmt.Errorf("press %s: it was answered with %s", button, resp.Status)
 	}
 	return done, &crescendo.Error{Code: no.Code, Text: no.Text, Hint: no.Hint}
+}
+
+// Processes asks which processes the run has. It is an error if nobody answers.
+func (c *Client) Processes(ctx context.Context) ([]nodes.Process, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://up/processes", nil)
+	if err != nil {
+		return nil, fmt.Errorf("list processes: %w", err)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("list processes: %w", err)
+	}
+	defer resp.Body.Close()
+	var all []nodes.Process
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("list processes: it was answered with %s", resp.Status)
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxList)).Decode(&all); err != nil {
+		return nil, fmt.Errorf("list processes: %w", err)
+	}
+	return all[:min(len(all), maxProcesses)], nil
 }

@@ -6,11 +6,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/node/control"
 	"github.com/crescendo-network/crescendo/role/hub/desk"
+	"github.com/crescendo-network/crescendo/role/hub/nodes"
 )
 
 type machine struct{}
@@ -23,6 +25,10 @@ func (machine) Press(_ context.Context, button string) (desk.Pressed, error) {
 		return desk.Pressed{}, crescendo.Errorf(crescendo.CodeWrongTime, "not now").WithHint("later")
 	}
 	return desk.Pressed{}, errors.New("secret detail")
+}
+
+func (machine) Processes() []nodes.Process {
+	return []nodes.Process{{Role: "trainer", Name: "trainer-1", PID: 7, Version: "build 1", Started: 5, Memory: 9}}
 }
 
 func TestButtonsThroughTheSocket(t *testing.T) {
@@ -57,6 +63,9 @@ func TestButtonsThroughTheSocket(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("socket: %v, %v", info.Mode(), err)
 	}
+	if all, err := c.Processes(ctx); err != nil || !slices.Equal(all, machine{}.Processes()) {
+		t.Errorf("processes: %+v, %v", all, err)
+	}
 	var e *crescendo.Error
 	if _, err := c.Press(ctx, "refuses"); !errors.As(err, &e) || *e != (crescendo.Error{Code: crescendo.CodeWrongTime, Text: "not now", Hint: "later"}) {
 		t.Errorf("refusal: %v", err)
@@ -67,5 +76,8 @@ func TestButtonsThroughTheSocket(t *testing.T) {
 	cancel()
 	if err := <-served; err != nil {
 		t.Error(err)
+	}
+	if all, err := c.Processes(t.Context()); err == nil {
+		t.Errorf("processes of nobody: %+v", all)
 	}
 }

@@ -162,7 +162,7 @@ func (w workshop) corruptBlob(ctx context.Context) (desk.Pressed, error) {
 	w.u.Say("one bit of blob %s has been flipped by a development button", d.blob.Short())
 	return desk.Pressed{
 		Done:  fmt.Sprintf("One bit of the delta %s of round %d has been flipped for %s; %s.", d.blob.Short(), d.round, damage, said),
-		Watch: fmt.Sprintf("/rung/%d/round/%d", d.rung, d.round),
+		Watch: "/network",
 	}, nil
 }
 

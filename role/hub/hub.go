@@ -24,6 +24,7 @@ import (
 	"github.com/crescendo-network/crescendo/blob"
 	"github.com/crescendo-network/crescendo/engine"
 	"github.com/crescendo-network/crescendo/role/hub/live"
+	"github.com/crescendo-network/crescendo/role/hub/nodes"
 	"github.com/crescendo-network/crescendo/role/hub/page"
 	"github.com/crescendo-network/crescendo/role/hub/record"
 	"github.com/crescendo-network/crescendo/role/hub/static"
@@ -59,6 +60,8 @@ type Config struct {
 	Say     Narrator
 	Names   map[crescendo.Account]string // of demo actors; may be nil
 	Archive string                       // that others may mirror from
+	Watch   *nodes.Watch                 // what measures nodes; nil: nobody does
+	Version string                       // of this program; empty: as it says itself
 	Now     func() time.Time             // nil: the clock
 	Log     *slog.Logger
 }
@@ -192,6 +195,9 @@ func (h *Hub) Run(ctx context.Context) error {
 		h.nudge()
 	})
 	go h.samples.run(ctx, h.nudge)
+	if h.c.Watch != nil {
+		go h.c.Watch.Run(ctx, h.nudge)
+	}
 	for {
 		changed := h.c.Model.Changed()
 		h.prepare()

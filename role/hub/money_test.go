@@ -128,3 +128,21 @@ func TestMoneyAddsUpForAnyRungs(t *testing.T) {
 		}
 	})
 }
+
+// storyHub is a hub over the whole story.
+func storyHub(t *testing.T) *Hub {
+	t.Helper()
+	s, err := hubtest.Whole()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := record.NewModel(t.Context(), filepath.Join(t.TempDir(), "hub.db"), s.Genesis, s.Rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	if err := m.Take(t.Context(), s.Blocks()); err != nil {
+		t.Fatal(err)
+	}
+	return New(Config{Model: m, Say: silent{}, Log: slog.New(slog.DiscardHandler)})
+}

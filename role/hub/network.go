@@ -7,6 +7,7 @@ import (
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/evaluation"
 	"github.com/crescendo-network/crescendo/program"
+	"github.com/crescendo-network/crescendo/role/hub/nodes"
 	"github.com/crescendo-network/crescendo/role/hub/page"
 	"github.com/crescendo-network/crescendo/sealing"
 	"github.com/crescendo-network/crescendo/training"
@@ -23,12 +24,13 @@ type Network struct {
 	Evaluators  []NodeLine    `json:"evaluators"`
 	Vaults      []VaultLine   `json:"vaults"`
 	Keepers     []page.Person `json:"keepers"`
+	Nodes       nodes.Report  `json:"nodes"`
 }
 
 // Check is one thing that should be so.
 type Check struct {
 	Name   string `json:"name"`
-	Status string `json:"status"` // "ok", "warning" or "failed"
+	Status string `json:"status"` // "ok", "idle", "not yet", "unknown", "warning" or "failed"
 	Detail string `json:"detail"`
 	Remedy string `json:"remedy,omitempty"`
 }
@@ -53,8 +55,8 @@ type VaultLine struct {
 	Denied    bool             `json:"denied"`
 }
 
-func (f *facts) network(health Health) (Network, error) {
-	out := Network{Health: health, BlockMillis: f.BlockMillis(), Validators: len(f.Genesis.Validators), Hub: hubVersion(),
+func (f *facts) network(health Health, measured nodes.Report) (Network, error) {
+	out := Network{Health: health, BlockMillis: f.BlockMillis(), Validators: len(f.Genesis.Validators), Hub: f.hub.version(), Nodes: measured,
 		Trainers: []NodeLine{}, Evaluators: []NodeLine{}, Vaults: []VaultLine{}, Keepers: []page.Person{}}
 	var err error
 	if r := f.trained(); r != nil {
@@ -124,7 +126,7 @@ func (f *facts) trainerNodes(r *rungFacts) ([]NodeLine, error) {
 // checks says what is not as it should be, and what to do about it.
 func (f *facts) checks(n Network) ([]Check, error) {
 	h := n.Health
-	out := []Check{{Name: "The hub follows the chain", Status: map[string]string{"ok": "ok", "behind": "warning"}[h.Status], Detail: fmt.Sprintf("block %s of %s", page.Count(h.Height), page.Count(h.Newest)), Remedy: h.Remedy}}
+	out := []Check{{Name: "The hub follows the chain", Status: map[string]string{"ok": "ok", "idle": "idle", "behind": "warning"}[h.Status], Detail: fmt.Sprintf("block %s of %s", page.Count(h.Height), page.Count(h.Newest)), Remedy: h.Remedy}}
 	if out[0].Status == "" {
 		out[0].Status = "failed"
 	}
@@ -155,6 +157,9 @@ func (f *facts) checks(n Network) ([]Check, error) {
 		judges.Status, judges.Remedy = "warning", "start evaluators: crescendo evaluation run URL; training waits for them"
 	}
 	out = append(out, judges)
+	if f.hub.c.Watch != nil {
+		out = append(out, serviceChecks(n.Nodes, f.sealing())...)
+	}
 	if r := f.active(); r != nil && r.at.Stage == program.StageTraining {
 		out = append(out, trainerCheck(r), voidCheck(r))
 	}
@@ -214,19 +219,22 @@ func (f *facts) networkDocument(n Network) page.Document {
 	for _, k := range n.Keepers {
 		keepers.Rows = append(keepers.Rows, []page.Cell{page.Of(k)})
 	}
-	return page.Document{
+	doc := page.Document{
 		Title: "Network", Lead: "Who keeps this programme running, and what to do when something is not as it should be.",
 		Facts: []page.Fact{{Label: "Newest block", Value: page.Count(f.Height), Link: "/block/" + page.Decimal(f.Height)}, {Label: "A block takes", Value: page.Fixed(float64(n.BlockMillis)/1000, 2) + " s"},
 			{Label: "Validators at genesis", Value: page.Count(n.Validators)}, {Label: "This hub", Value: n.Hub}, {Label: "Mirror this hub", Value: "how to", Link: "#mirror"}},
 		Sections: []page.Section{
-			{ID: "health", Title: "Health", Table: &checks},
-			{ID: "trainers-title", Title: "Trainers", Note: "latency: from a round's opening to the commitment, as the chain saw it", Table: &trainers},
-			{ID: "evaluators-title", Title: "Evaluators", Table: &evaluators},
-			{ID: "vaults-title", Title: "Vaults", Table: &vaults}, {ID: "keepers-title", Title: "Keepers", Table: &keepers},
-			{ID: "mirror", Title: "A hub of your own", Text: []page.Paragraph{{Text: "Any hub can vanish. This one holds nothing that the chain does not: run the same anywhere with one command."}},
-				Code: "crescendo hub serve " + f.hub.c.Archive + " --home ~/mirror"},
-		},
+			{ID: "health", Title: "Health", Table: &checks}},
 	}
+	doc.Sections = append(doc.Sections, f.nodeSections(n.Nodes)...)
+	doc.Sections = append(doc.Sections, []page.Section{
+		{ID: "trainers-title", Title: "Trainers", Note: "latency: from a round's opening to the commitment, as the chain saw it", Table: &trainers},
+		{ID: "evaluators-title", Title: "Evaluators", Table: &evaluators},
+		{ID: "vaults-title", Title: "Vaults", Table: &vaults}, {ID: "keepers-title", Title: "Keepers", Table: &keepers},
+		{ID: "mirror", Title: "A hub of your own", Text: []page.Paragraph{{Text: "Any hub can vanish. This one holds nothing that the chain does not: run the same anywhere with one command."}},
+			Code: "crescendo hub serve " + f.hub.c.Archive + " --home ~/mirror"},
+	}...)
+	return doc
 }
 
 func stateCell(n NodeLine) page.Cell {

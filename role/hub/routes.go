@@ -75,7 +75,7 @@ func (h *Hub) article(title, topic string) http.HandlerFunc {
 }
 
 func (h *Hub) articles(topic string) (data any, doc page.Document, err error) {
-	health := h.health()
+	health, measured := h.health(), h.report()
 	err = h.read(func(f *facts) (err error) {
 		switch topic {
 		case "treasury":
@@ -86,7 +86,7 @@ func (h *Hub) articles(topic string) (data any, doc page.Document, err error) {
 			data, doc, err = f.research()
 		case "network":
 			var n Network
-			n, err = f.network(health)
+			n, err = f.network(health, measured)
 			data, doc = n, f.networkDocument(n)
 		case "governance":
 			data, doc, err = f.governance()
