@@ -45,7 +45,7 @@ func (s *Server) newSequence(r Request) *sequence {
 	q.stream = &Stream{server: s, seq: q, ready: make(chan struct{}, 1), done: make(chan struct{})}
 	q.stream.usage.Prompt = len(r.Prompt)
 	q.root = clientKey(s.options.Salt, r.Client)
-	if !s.options.NoPrefixCache && !q.private {
+	if !s.options.NoPrefixCache {
 		q.extendKeys(s.options.PageTokens, len(q.tokens))
 	}
 	return q
@@ -254,7 +254,7 @@ func (s *Server) deliver(w *piece) {
 		s.remove(q, "", w.err)
 		return
 	}
-	if !s.options.NoPrefixCache {
+	if !s.options.NoPrefixCache && !q.private {
 		q.extendKeys(s.options.PageTokens, q.fed)
 		for i := (q.fed - w.count) / s.options.PageTokens; i < q.fed/s.options.PageTokens; i++ {
 			s.pool.publish(q.pages[i], q.keys[i], q.root)
