@@ -82,7 +82,8 @@ func demoRecipe(i int) research.Recipe {
 	case halfMuon:
 		r.Name, o.Kind, o.LRMillionths, o.MatrixLRMillionths = "Muon, half the rate", "muon", 12_000, 10_000
 	default:
-		r.Name, o.Kind, o.LRMillionths, o.MatrixLRMillionths = "Muon, a quarter of the rate", "muon", 6000, 5000
+		r.Name, o.Kind, o.LRMillionths, o.MatrixLRMillionths = "Muon, slower, half as many tests", "muon", 6000, 5000
+		r.Mix = []research.MixWeight{{Suffix: "_test.go", PerMille: 500}, {Prefix: "doc/", PerMille: 2000}}
 	}
 	r.Optimizer = o
 	return r
