@@ -51,7 +51,7 @@ var sideways = map[string][]string{
 	"training/growth":   {"engine"},
 	"training/outer":    {"engine", "corpus", "blob", "training/delta", "training/assign"},
 	"training/start":    {"engine", "corpus", "blob", "training/outer", "training/growth"},
-	"research/trial":    {"engine", "corpus", "blob", "training/assign", "training/outer"},
+	"research/trial":    {"engine", "corpus", "blob", "training/assign", "training/outer", "training/start"},
 	"ledger":            {"blob"},
 	"inference/openai":  {"tokenizer"},
 }

@@ -198,6 +198,9 @@ func (v *verifier) one(ctx context.Context, spec program.Spec, comp research.Com
 	if err != nil {
 		return trialJSON{}, err
 	}
+	if task, err = task.Begun(ctx, v.state, v.conn.Ledger.ChainID(), v.conn.Blobs, reader.Hash()); err != nil {
+		return trialJSON{}, err
+	}
 	got, err := trial.Run(ctx, native.New(v.threads), trial.OfCorpus(reader), task, nil)
 	if err != nil {
 		return trialJSON{}, err

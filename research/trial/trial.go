@@ -4,7 +4,7 @@
 //
 // A trial is one function of its Task, in numeric profile R0: a runner, another
 // runner and a stranger who checks the leaderboard get the same bits. All
-// recipes of a competition get the same initial seed, the same tokens and the
+// recipes of a competition get the same seed, the same tokens and the
 // same documents, so that their losses can be compared document by document.
 // The package ranks nothing, speaks to no ledger and does not average over
 // trainers: what averaging adds to a recipe shows in the rung itself.
@@ -52,6 +52,7 @@ type Task struct {
 	Window    uint32 // tokens of a document: the programme's context, whatever the recipe's is
 
 	Questions []research.EvaluationTask // contributed, asked beside the documents
+	Initial   []float32                 // parameters it starts from; nil: drawn from the seed
 }
 
 // Result is what a trial comes to.
@@ -131,7 +132,9 @@ func Run(ctx context.Context, e engine.Engine, text Text, t Task, progress Progr
 	if err != nil {
 		return Result{}, err
 	}
-	e.Init(model, binary.LittleEndian.Uint64(t.Seed[:8]))
+	if err := t.begin(e, model); err != nil {
+		return Result{}, err
+	}
 	done, err := t.train(ctx, model, p, train, progress)
 	if errors.Is(err, engine.ErrNotFinite) {
 		return t.diverged(done, len(documents)), nil

@@ -2,6 +2,7 @@ package trial_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"testing"
@@ -241,5 +242,30 @@ func TestCancelledTrialEnds(t *testing.T) {
 	})
 	if !errors.Is(err, context.Canceled) || steps != 3 {
 		t.Errorf("%d steps, error %v", steps, err)
+	}
+}
+
+// A trial of a rung that grows starts from the grown model: from equal
+// parameters the same bits, from others other ones, and never from a vector that
+// does not fit.
+func TestTrialStartsFromParameters(t *testing.T) {
+	k := task(nil)
+	seeded := run(t, 1, k)
+	p, err := outer.PlanOf(k.Spec, k.Rung)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.Initial = make([]float32, p.Shape.Parameters())
+	engine.InitParams(p.Shape, k.Initial, binary.LittleEndian.Uint64(k.Seed[:8]))
+	if same := run(t, 1, k); same.Weights != seeded.Weights {
+		t.Error("parameters that are those of the seed lead elsewhere")
+	}
+	k.Initial[5]++
+	if other := run(t, 1, k); other.Weights == seeded.Weights {
+		t.Error("other parameters lead to the same weights")
+	}
+	k.Initial = k.Initial[1:]
+	if _, err := trial.Run(t.Context(), native.New(1), text{48}, k, nil); err == nil {
+		t.Error("too few parameters were taken")
 	}
 }

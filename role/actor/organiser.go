@@ -16,7 +16,7 @@ import (
 	"github.com/crescendo-network/crescendo/revenue"
 	"github.com/crescendo-network/crescendo/sealing"
 	"github.com/crescendo-network/crescendo/training"
-	"github.com/crescendo-network/crescendo/training/outer"
+	"github.com/crescendo-network/crescendo/training/start"
 )
 
 // Corpus is a packed corpus as the ledger names it.
@@ -159,11 +159,11 @@ func (o *Organiser) start(ctx context.Context, state ledger.State, rung crescend
 		}
 		msgs = append(msgs, adopt...)
 	}
-	start, err := o.Prepare(ctx, rung)
+	first, err := o.Prepare(ctx, rung)
 	if err != nil {
 		return err
 	}
-	_, err = o.Ledger.Submit(ctx, o.Signer, append(msgs, start)...)
+	_, err = o.Ledger.Submit(ctx, o.Signer, append(msgs, first)...)
 	return err
 }
 
@@ -228,11 +228,11 @@ func (o *Organiser) Prepare(ctx context.Context, rung crescendo.RungID) (*traini
 	if err != nil {
 		return nil, err
 	}
-	p, err := outer.PlanOf(spec, rung)
+	origin, err := start.Of(state, o.Ledger.ChainID(), spec, rung, corpus.Manifest)
 	if err != nil {
 		return nil, err
 	}
-	checkpoint, aggregatorError, err := outer.Initial(o.Ledger.ChainID(), p)
+	checkpoint, aggregatorError, err := origin.Make(ctx, o.Blobs)
 	if err != nil {
 		return nil, err
 	}

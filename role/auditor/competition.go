@@ -119,6 +119,13 @@ func (a *audit) try(ctx context.Context, spec program.Spec, id crescendo.RungID,
 	if err != nil {
 		return err
 	}
+	named, err := research.Texts.Get(a.exec.store, uint32(id))
+	if err != nil {
+		return err
+	}
+	if task, err = task.Begun(ctx, a.exec.store, a.genesis.ChainID, a.Blobs, named.Corpus); err != nil {
+		return err
+	}
 	result, err := trial.Run(ctx, a.Engine, text, task, nil)
 	if err != nil {
 		return err

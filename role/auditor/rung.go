@@ -14,6 +14,7 @@ import (
 	"github.com/crescendo-network/crescendo/tokenizer"
 	"github.com/crescendo-network/crescendo/training"
 	"github.com/crescendo-network/crescendo/training/outer"
+	"github.com/crescendo-network/crescendo/training/start"
 )
 
 // rung is everything the ledger says about the training of one rung, and what
@@ -23,6 +24,7 @@ type rung struct {
 	chain   string
 	spec    program.Rung
 	plan    outer.Plan
+	origin  start.Origin
 	run     training.Run
 	members []member // in account order
 	rounds  []round  // closed ones, from round 1
@@ -72,6 +74,9 @@ func readRung(r kv.Reader, chain string, spec program.Spec, id crescendo.RungID)
 	}
 	out := &rung{id: id, chain: chain, spec: spec.Rungs[id-1], run: run}
 	if out.plan, err = outer.PlanOf(spec, id); err != nil {
+		return nil, err
+	}
+	if out.origin, err = start.Of(r, chain, spec, id, run.Corpus); err != nil {
 		return nil, err
 	}
 	members, err := list(training.Members, r, uint32(id))

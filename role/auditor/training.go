@@ -71,38 +71,9 @@ func (b *benches) give(m engine.Model) {
 	b.free = append(b.free, m)
 }
 
-// begin recomputes what training started from.
-func (r *rehearsal) begin() error {
-	checkpoint, aggregatorError, err := outer.Initial(r.chain, r.plan)
-	if err != nil {
-		return err
-	}
-	base, err := outer.DecodeCheckpoint(r.plan.Shape, checkpoint)
-	if err != nil {
-		return err
-	}
-	empty, err := outer.DecodeError(r.plan.Shape, aggregatorError)
-	if err != nil {
-		return err
-	}
-	r.base, r.error = base.Values, empty.Values
-	firstError := r.run.Error
-	if len(r.rounds) > 0 {
-		firstError = r.rounds[0].BaseError
-	}
-	switch {
-	case blob.Sum(checkpoint) != r.run.Start:
-		err = fmt.Errorf("its seed gives checkpoint %s, the ledger says %s", blob.Sum(checkpoint), r.run.Start)
-	case blob.Sum(aggregatorError) != firstError:
-		err = fmt.Errorf("an empty aggregator error is %s, the ledger says %s", blob.Sum(aggregatorError), firstError)
-	}
-	r.findings.settle(Recomputed, err, "initial checkpoint of rung %d", r.id)
-	return nil
-}
-
 // play plays all closed rounds, some at a time.
 func (r *rehearsal) play(ctx context.Context) error {
-	if err := r.begin(); err != nil {
+	if err := r.begin(ctx); err != nil {
 		return err
 	}
 	r.states = map[crescendo.Account]*carried{}

@@ -22,6 +22,7 @@ import (
 	"github.com/crescendo-network/crescendo/program"
 	"github.com/crescendo-network/crescendo/role/blocks"
 	"github.com/crescendo-network/crescendo/training"
+	"github.com/crescendo-network/crescendo/training/start"
 )
 
 // Defaults of Config.
@@ -114,7 +115,7 @@ func (e *evaluator) tolerate(ctx context.Context, err error) error {
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.Is(err, ledger.ErrWrongChain), errors.Is(err, blob.ErrDiskFull):
+	case errors.Is(err, ledger.ErrWrongChain), errors.Is(err, blob.ErrDiskFull), errors.Is(err, start.ErrForged), errors.Is(err, start.ErrTokenizer):
 		return err
 	case errors.As(err, &refusal) && refusal.Code == crescendo.CodeFunds:
 		return err

@@ -43,6 +43,7 @@ type stage struct {
 	home      string
 	wg        sync.WaitGroup
 	log       *slog.Logger
+	forge     func(checkpoint []byte) // nil: the organiser is honest
 }
 
 func testSpec(rounds uint32) program.Spec {
@@ -137,6 +138,9 @@ func (s *stage) begin() {
 	checkpoint, aggregatorError, err := outer.Initial(s.chain.ChainID(), plan)
 	if err != nil {
 		s.t.Fatal(err)
+	}
+	if s.forge != nil {
+		s.forge(checkpoint)
 	}
 	base, err := s.blobs.Put(s.ctx, checkpoint)
 	if err != nil {

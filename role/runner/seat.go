@@ -215,6 +215,9 @@ func (r *runner) try(ctx context.Context, state ledger.State, s *seat, c researc
 	if err != nil {
 		return r.giveUp(s, n, err)
 	}
+	if task, err = task.Begun(ctx, state, r.Ledger.ChainID(), r.Blobs, s.reader.Hash()); err != nil {
+		return err
+	}
 	if err := s.journal.forget(n.Stage); err != nil {
 		return err
 	}

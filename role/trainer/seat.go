@@ -15,6 +15,7 @@ import (
 	"github.com/crescendo-network/crescendo/training"
 	"github.com/crescendo-network/crescendo/training/delta"
 	"github.com/crescendo-network/crescendo/training/outer"
+	"github.com/crescendo-network/crescendo/training/start"
 )
 
 // seat is a trainer's membership in one rung: what it has of the rung, and how
@@ -95,7 +96,8 @@ func (s *seat) tolerate(ctx context.Context, err error) error {
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.Is(err, ErrExpelled), errors.Is(err, ErrNoSeat), errors.Is(err, blob.ErrDiskFull), errors.Is(err, ledger.ErrWrongChain):
+	case errors.Is(err, ErrExpelled), errors.Is(err, ErrNoSeat), errors.Is(err, blob.ErrDiskFull), errors.Is(err, ledger.ErrWrongChain),
+		errors.Is(err, start.ErrForged), errors.Is(err, start.ErrTokenizer):
 		return err
 	case errors.As(err, &refusal) && (refusal.Code == crescendo.CodeWrongTime || refusal.Code == crescendo.CodeDuplicate || refusal.Code == crescendo.CodeNotFound):
 		s.Log.Debug("refused", "rung", s.rung, "reason", err)
@@ -188,6 +190,9 @@ func (s *seat) prepare(ctx context.Context, state ledger.State, run training.Run
 	}
 	if m := reader.Manifest(); m.Root != run.Root || m.Vocab > s.plan.Shape.Vocab {
 		return fmt.Errorf("corpus %s: it is not the one the rung was started with", run.Corpus)
+	}
+	if err := s.checkStart(ctx, state, run); err != nil {
+		return err
 	}
 	windows, err := s.plan.Text(ctx, reader)
 	if err != nil {

@@ -42,10 +42,10 @@ type Blobs interface {
 
 // Origin is what the first checkpoint of a rung is made of.
 type Origin struct {
-	Plan      outer.Plan
-	Kind      string // as the programme says, once recipes are known
-	Chain     string
-	Tokenizer crescendo.Hash // of the text that the rung trains on
+	Plan  outer.Plan
+	Kind  string // as the programme says, once recipes are known
+	Chain string
+	Text  crescendo.Hash // manifest of the corpus that the rung trains on
 
 	Base   crescendo.Hash // the checkpoint that is grown or taken; zero for a seed
 	Wanted crescendo.Hash // tokenizer of a checkpoint made elsewhere
@@ -57,17 +57,17 @@ type Origin struct {
 }
 
 // Of reads what a rung starts from. Spec is the programme with the rung's recipe
-// applied, and tokenizer that of the text the rung trains on.
-func Of(r kv.Reader, chain string, spec program.Spec, rung crescendo.RungID, tokenizer crescendo.Hash) (Origin, error) {
-	o, err := of(r, chain, spec, rung, tokenizer)
+// applied, and text the manifest of the corpus it trains on.
+func Of(r kv.Reader, chain string, spec program.Spec, rung crescendo.RungID, text crescendo.Hash) (Origin, error) {
+	o, err := of(r, chain, spec, rung, text)
 	if err != nil {
 		return o, fmt.Errorf("read what rung %d starts from: %w", rung, err)
 	}
 	return o, nil
 }
 
-func of(r kv.Reader, chain string, spec program.Spec, rung crescendo.RungID, tokenizer crescendo.Hash) (Origin, error) {
-	o := Origin{Chain: chain, Tokenizer: tokenizer}
+func of(r kv.Reader, chain string, spec program.Spec, rung crescendo.RungID, text crescendo.Hash) (Origin, error) {
+	o := Origin{Chain: chain, Text: text}
 	var err error
 	if o.Plan, err = outer.PlanOf(spec, rung); err != nil {
 		return o, err
@@ -147,8 +147,12 @@ func (o Origin) Params(ctx context.Context, blobs Blobs, seed uint64) ([]float32
 func (o Origin) params(ctx context.Context, blobs Blobs, seed uint64) ([]float32, error) {
 	switch o.Kind {
 	case program.FromCheckpoint:
-		if o.Tokenizer != o.Wanted {
-			return nil, fmt.Errorf("%w: %s, not %s", ErrTokenizer, o.Tokenizer, o.Wanted)
+		tokenizer, err := tokenizerOf(ctx, blobs, o.Text)
+		if err != nil {
+			return nil, err
+		}
+		if tokenizer != o.Wanted {
+			return nil, fmt.Errorf("%w: %s, not %s", ErrTokenizer, tokenizer, o.Wanted)
 		}
 		return fetch(ctx, blobs, o.Base, o.Plan.Shape, o.Plan.Rung)
 	case program.FromPrevious:
@@ -172,15 +176,28 @@ func (o Origin) params(ctx context.Context, blobs Blobs, seed uint64) ([]float32
 
 // sameTokens reports whether the rung before read text in the same tokens.
 func (o Origin) sameTokens(ctx context.Context, blobs Blobs) (bool, error) {
-	data, err := blobs.Get(ctx, o.Corpus, corpus.MaxManifestBytes)
-	if err != nil {
-		return false, fmt.Errorf("fetch the manifest of its corpus: %w", err)
+	if o.Text == o.Corpus {
+		return true, nil
 	}
-	m, err := corpus.DecodeManifest(data)
+	mine, err := tokenizerOf(ctx, blobs, o.Text)
 	if err != nil {
 		return false, err
 	}
-	return m.Tokenizer == o.Tokenizer, nil
+	before, err := tokenizerOf(ctx, blobs, o.Corpus)
+	return mine == before, err
+}
+
+// tokenizerOf reads from the manifest of a corpus what cut its text.
+func tokenizerOf(ctx context.Context, blobs Blobs, manifest crescendo.Hash) (crescendo.Hash, error) {
+	data, err := blobs.Get(ctx, manifest, corpus.MaxManifestBytes)
+	if err != nil {
+		return crescendo.Hash{}, fmt.Errorf("fetch manifest of corpus: %w", err)
+	}
+	m, err := corpus.DecodeManifest(data)
+	if err != nil {
+		return crescendo.Hash{}, err
+	}
+	return m.Tokenizer, nil
 }
 
 func fetch(ctx context.Context, blobs Blobs, h crescendo.Hash, shape engine.Shape, rung crescendo.RungID) ([]float32, error) {

@@ -43,17 +43,13 @@ type scene struct {
 	spec  program.Spec
 	state *kv.Memory
 	blobs *blob.Memory
-	text  *corpus.Manifest
-	last  []float32 // of the first rung
+	text  crescendo.Hash // manifest
+	last  []float32      // of the first rung
 }
 
 func newScene(t *testing.T) *scene {
 	s := &scene{t: t, spec: ladder(), state: kv.NewMemory(), blobs: blob.NewMemory()}
-	manifest := s.pack(300, "text")
-	data, err := s.blobs.Get(t.Context(), manifest, 0)
-	must(t, err)
-	s.text, err = corpus.DecodeManifest(data)
-	must(t, err)
+	s.text = s.pack(300, "text")
 	plan, err := outer.PlanOf(s.spec, 1)
 	must(t, err)
 	s.last = make([]float32, plan.Shape.Parameters())
@@ -63,7 +59,7 @@ func newScene(t *testing.T) *scene {
 	}
 	final, err := outer.EncodeCheckpoint(plan.Shape, outer.Vector{Rung: 1, Round: 2, Values: s.last})
 	must(t, err)
-	must(t, training.Runs.Set(s.state, training.Run{Final: s.put(final), Corpus: manifest}, uint32(1)))
+	must(t, training.Runs.Set(s.state, training.Run{Final: s.put(final), Corpus: s.text}, uint32(1)))
 	return s
 }
 
@@ -90,7 +86,7 @@ func (s *scene) put(data []byte) crescendo.Hash {
 
 func (s *scene) of(rung crescendo.RungID) Origin {
 	s.t.Helper()
-	o, err := Of(s.state, chain, s.spec, rung, s.text.Tokenizer)
+	o, err := Of(s.state, chain, s.spec, rung, s.text)
 	must(s.t, err)
 	return o
 }
@@ -188,13 +184,13 @@ func TestWhatIsNotGrown(t *testing.T) {
 	t.Run("text in other tokens", func(t *testing.T) {
 		s := newScene(t)
 		grown := s.of(2)
-		grown.Tokenizer = s.put([]byte("another"))
+		grown.Text = s.pack(300, "writing")
 		must(t, grown.Check(t.Context(), s.blobs, seed(s, s.spec)))
 	})
 	t.Run("a rung before its turn", func(t *testing.T) {
 		s := newScene(t)
 		must(t, training.Runs.Set(s.state, training.Run{}, uint32(1)))
-		if _, err := Of(s.state, chain, s.spec, 2, s.text.Tokenizer); !errors.Is(err, errTooEarly) {
+		if _, err := Of(s.state, chain, s.spec, 2, s.text); !errors.Is(err, errTooEarly) {
 			t.Errorf("%v, want errTooEarly", err)
 		}
 	})
@@ -217,10 +213,12 @@ func TestCheckpoint(t *testing.T) {
 	made, _, err := outer.EncodeInitial(plan, s.last)
 	must(t, err)
 	name := s.put(made)
-	s.spec.Rungs[0].Start = program.Start{From: program.FromCheckpoint, Checkpoint: name, Tokenizer: s.text.Tokenizer}
+	known, err := tokenizerOf(t.Context(), s.blobs, s.text)
+	must(t, err)
+	s.spec.Rungs[0].Start = program.Start{From: program.FromCheckpoint, Checkpoint: name, Tokenizer: known}
 	o := s.of(1)
 	must(t, o.Check(t.Context(), s.blobs, name))
-	o.Tokenizer = crescendo.Hash{1}
+	o.Text = s.pack(300, "writing")
 	if err := o.Check(t.Context(), s.blobs, name); !errors.Is(err, ErrTokenizer) {
 		t.Errorf("text in other tokens: %v, want ErrTokenizer", err)
 	}
