@@ -20,6 +20,8 @@ type Model struct {
 	Object  string `json:"object"`
 	Created int64  `json:"created"`
 	OwnedBy string `json:"owned_by"`
+	// MaxLength is the context in tokens, as vLLM names it.
+	MaxLength uint64 `json:"max_model_len,omitempty"`
 }
 
 // Models is the answer to GET /v1/models.
@@ -38,6 +40,14 @@ type Answer struct {
 	System string
 }
 
+// Choice is the answer to one prompt, or the next part of it.
+type Choice struct {
+	Index  int
+	Text   string
+	Finish string // empty while there is more to come
+	Scores any    // what Scores.Take returned
+}
+
 type message struct {
 	Role    string  `json:"role,omitempty"`
 	Content *string `json:"content,omitempty"`
@@ -49,7 +59,7 @@ type choice struct {
 	Message *message `json:"message,omitempty"`
 	Delta   *message `json:"delta,omitempty"`
 	Text    *string  `json:"text,omitempty"`
-	Log     *int     `json:"logprobs"`
+	Log     any      `json:"logprobs"`
 	Finish  *string  `json:"finish_reason"`
 }
 
@@ -69,7 +79,7 @@ func (a Answer) envelope(object string, choices []choice, usage *Usage) []byte {
 	}
 	out, err := json.Marshal(envelope{a.ID, object, a.Created, a.Model, a.System, choices, usage})
 	if err != nil {
-		return []byte("{}") // strings and integers always marshal
+		return []byte("{}") // strings, integers and finite numbers always marshal
 	}
 	return out
 }
@@ -82,12 +92,22 @@ func (a Answer) chunkObject() string {
 }
 
 // Whole renders a complete answer.
-func (a Answer) Whole(text, finish string, usage Usage) []byte {
+func (a Answer) Whole(choices []Choice, usage Usage) []byte {
+	object := "text_completion"
 	if a.Chat {
-		c := choice{Message: &message{Role: "assistant", Content: &text}, Finish: &finish}
-		return a.envelope("chat.completion", []choice{c}, &usage)
+		object = "chat.completion"
 	}
-	return a.envelope("text_completion", []choice{{Text: &text, Finish: &finish}}, &usage)
+	out := make([]choice, len(choices))
+	for i := range choices {
+		c := &choices[i]
+		out[i] = choice{Index: c.Index, Log: c.Scores, Finish: &c.Finish}
+		if a.Chat {
+			out[i].Message = &message{Role: "assistant", Content: &c.Text}
+		} else {
+			out[i].Text = &c.Text
+		}
+	}
+	return a.envelope(object, out, &usage)
 }
 
 // First renders the chunk that begins a chat; a completion has none.
@@ -99,23 +119,19 @@ func (a Answer) First() []byte {
 	return a.envelope(a.chunkObject(), []choice{{Delta: &message{Role: "assistant", Content: &empty}}}, nil)
 }
 
-// Part renders a chunk of text.
-func (a Answer) Part(text string) []byte {
-	c := choice{Text: &text}
-	if a.Chat {
-		c = choice{Delta: &message{Content: &text}}
+// Part renders a chunk of an answer; one that has a reason to finish is the
+// last of its choice.
+func (a Answer) Part(c Choice) []byte {
+	out := choice{Index: c.Index, Log: c.Scores, Finish: text(c.Finish)}
+	switch {
+	case !a.Chat:
+		out.Text = &c.Text
+	case c.Text == "":
+		out.Delta = &message{}
+	default:
+		out.Delta = &message{Content: &c.Text}
 	}
-	return a.envelope(a.chunkObject(), []choice{c}, nil)
-}
-
-// Last renders the chunk that says why the answer ended.
-func (a Answer) Last(finish string) []byte {
-	empty := ""
-	c := choice{Text: &empty, Finish: &finish}
-	if a.Chat {
-		c = choice{Delta: &message{}, Finish: &finish}
-	}
-	return a.envelope(a.chunkObject(), []choice{c}, nil)
+	return a.envelope(a.chunkObject(), []choice{out}, nil)
 }
 
 // Total renders the chunk with the usage, which has no choices.

@@ -14,20 +14,33 @@ func TestParseChat(t *testing.T) {
 	got, err := ParseChat([]byte(`{"model":"0.5M","stream":true,"stream_options":{"include_usage":true},"max_tokens":9,"max_completion_tokens":7,
 		"temperature":0.25,"top_p":0.5,"seed":-1,"stop":"END","user":"u","messages":[
 		{"role":"developer","content":"be brief"},{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]},{"role":"assistant","content":null}]}`))
-	want := Request{Model: "0.5M", Chat: true, Stream: true, IncludeUsage: true, Seeded: true, Prompt: prompt.Request{
+	want := Request{Model: "0.5M", Chat: true, Stream: true, IncludeUsage: true, Seeded: true, Prompts: []prompt.Request{{
 		Messages:  []prompt.Message{{Role: "system", Content: "be brief"}, {Role: "user", Content: "ab"}, {Role: "assistant"}},
 		MaxTokens: 7, Temperature: 250_000, TopP: 500_000, Seed: 1<<64 - 1, Stop: []string{"END"},
-	}}
+	}}}
 	if err != nil || cmp.Diff(want, got) != "" {
 		t.Error(err, cmp.Diff(want, got))
 	}
 }
 
 func TestParseCompletion(t *testing.T) {
+	one := func(p prompt.Request) []prompt.Request { return []prompt.Request{p} }
+	const hot = prompt.Million // the default temperature
 	for body, want := range map[string]Request{
-		`{"model":"m","prompt":"x"}`:                            {Model: "m", Prompt: prompt.Request{Prompt: "x", MaxTokens: 16, Temperature: prompt.Million}},
-		`{"model":"m","prompt":["x"],"echo":true,"stop":["a"]}`: {Model: "m", Echo: true, Prompt: prompt.Request{Prompt: "x", MaxTokens: 16, Temperature: prompt.Million, Stop: []string{"a"}}},
-		`{"model":"m","temperature":0,"max_tokens":3}`:          {Model: "m", Prompt: prompt.Request{MaxTokens: 3}},
+		`{"model":"m","prompt":"x"}`: {Model: "m", Prompts: one(prompt.Request{Prompt: "x", MaxTokens: 16, Temperature: hot})},
+		`{"model":"m","prompt":["x"],"echo":true,"stop":["a"]}`: {Model: "m",
+			Prompts: one(prompt.Request{Prompt: "x", MaxTokens: 16, Temperature: hot, Stop: []string{"a"}, Echo: true})},
+		`{"model":"m","temperature":0,"max_tokens":3}`: {Model: "m", Prompts: one(prompt.Request{MaxTokens: 3})},
+		`{"prompt":["x","y"],"seed":5}`: {Seeded: true, Prompts: []prompt.Request{
+			{Prompt: "x", MaxTokens: 16, Temperature: hot, Seed: 5}, {Prompt: "y", MaxTokens: 16, Temperature: hot, Seed: 5}}},
+		`{"prompt":[1,2],"top_k":-1,"min_p":0,"repetition_penalty":1}`: {Prompts: one(prompt.Request{Tokens: []uint32{1, 2}, MaxTokens: 16, Temperature: hot})},
+		`{"prompt":[[1,2],[3]],"top_k":40,"min_p":0.05,"repetition_penalty":1.1,"top_p":1e-9,"temperature":0.5,"max_tokens":0,"logprobs":0,"echo":true}`: {
+			Prompts: []prompt.Request{
+				{Tokens: []uint32{1, 2}, Temperature: 500_000, TopK: 40, MinP: 50_000, RepetitionPenalty: 1_100_000, TopP: 1, PromptOnly: true, Logprobs: true, Echo: true},
+				{Tokens: []uint32{3}, Temperature: 500_000, TopK: 40, MinP: 50_000, RepetitionPenalty: 1_100_000, TopP: 1, PromptOnly: true, Logprobs: true, Echo: true},
+			}},
+		`{"prompt":"x","logprobs":5,"n":1,"best_of":1,"suffix":null,"tools":[],"stop":null,"unheard_of":{"a":1},"add_special_tokens":true}`: {
+			Prompts: one(prompt.Request{Prompt: "x", MaxTokens: 16, Temperature: hot, Logprobs: true, Alternatives: 5})},
 	} {
 		got, err := ParseCompletion([]byte(body))
 		if err != nil || cmp.Diff(want, got) != "" {
@@ -44,17 +57,26 @@ func TestRefusals(t *testing.T) {
 		`{"model":"m"}`:                  "messages",
 		`{"messages":[{"role":"tool"}]}`: "messages.0.role",
 		`{"messages":[{"role":"user","content":[{"type":"image_url"}]}]}`: "",
-		`{"n":2,` + user + `}`:                                    "n",
-		`{"temperature":-1,` + user + `}`:                         "temperature",
-		`{"top_p":0,` + user + `}`:                                "top_p",
-		`{"max_tokens":0,` + user + `}`:                           "max_tokens",
-		`{"stop":["1","2","3","4","5"],` + user + `}`:             "stop",
-		`{"logprobs":true,` + user + `}`:                          "logprobs",
-		`{"logit_bias":{"1":2},` + user + `}`:                     "logit_bias",
-		`{"tools":[{"type":"function"}],` + user + `}`:            "tools",
-		`{"response_format":{"type":"json_object"},` + user + `}`: "response_format",
-		`{"presence_penalty":1,` + user + `}`:                     "presence_penalty",
-		`{"frequency_penalty":1,` + user + `}`:                    "frequency_penalty",
+		`{"n":2,` + user + `}`:                                        "n",
+		`{"temperature":-1,` + user + `}`:                             "temperature",
+		`{"top_p":0,` + user + `}`:                                    "top_p",
+		`{"max_tokens":0,` + user + `}`:                               "max_tokens",
+		`{"stop":["` + strings.Repeat(`","`, 16) + `"],` + user + `}`: "stop",
+		`{"logprobs":1,` + user + `}`:                                 "",
+		`{"top_logprobs":2,` + user + `}`:                             "top_logprobs",
+		`{"logprobs":true,"top_logprobs":21,` + user + `}`:            "top_logprobs",
+		`{"top_k":-2,` + user + `}`:                                   "top_k",
+		`{"min_p":1.5,` + user + `}`:                                  "min_p",
+		`{"repetition_penalty":0,` + user + `}`:                       "repetition_penalty",
+		`{"min_tokens":3,` + user + `}`:                               "min_tokens",
+		`{"ignore_eos":true,` + user + `}`:                            "ignore_eos",
+		`{"add_generation_prompt":false,` + user + `}`:                "add_generation_prompt",
+		`{"echo":true,` + user + `}`:                                  "echo",
+		`{"logit_bias":{"1":2},` + user + `}`:                         "logit_bias",
+		`{"tools":[{"type":"function"}],` + user + `}`:                "tools",
+		`{"response_format":{"type":"json_object"},` + user + `}`:     "response_format",
+		`{"presence_penalty":1,` + user + `}`:                         "presence_penalty",
+		`{"frequency_penalty":1,` + user + `}`:                        "frequency_penalty",
 	} {
 		_, err := ParseChat([]byte(body))
 		if err == nil {
@@ -70,11 +92,17 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 	for body, param := range map[string]string{
-		`{"prompt":["a","b"]}`:    "prompt",
-		`{"prompt":[1,2]}`:        "prompt",
+		`{"prompt":["a",1]}`:    "prompt",
+		`{"prompt":[]}`:         "prompt",
+		`{"prompt":[[]]}`:       "prompt",
+		`{"prompt":[[1],[-1]]}`: "prompt",
+		`{"prompt":{"a":1}}`:    "prompt",
+		`{"prompt":[` + strings.Repeat(`"",`, MaxPrompts) + `""]}`: "prompt",
+		`{"max_tokens":-1}`:       "max_tokens",
 		`{"suffix":"x"}`:          "suffix",
 		`{"best_of":3}`:           "best_of",
-		`{"logprobs":1}`:          "logprobs",
+		`{"logprobs":21}`:         "logprobs",
+		`{"logprobs":-1}`:         "logprobs",
 		`{"max_tokens":"twelve"}`: "",
 	} {
 		if _, err := ParseCompletion([]byte(body)); err == nil || (param != "" && (err.Param == nil || *err.Param != param)) {
@@ -101,9 +129,9 @@ func TestErrorBody(t *testing.T) {
 func TestAnswers(t *testing.T) {
 	a := Answer{ID: "chatcmpl-1", Model: "m", Created: 5, Chat: true, System: "ab"}
 	for want, got := range map[string][]byte{
-		`{"id":"chatcmpl-1","object":"chat.completion","created":5,"model":"m","system_fingerprint":"ab","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":2,"completion_tokens":1,"total_tokens":3}}`: a.Whole("hi", "stop", NewUsage(2, 1)),
-		`{"id":"chatcmpl-1","object":"chat.completion.chunk","created":5,"model":"m","system_fingerprint":"ab","choices":[{"index":0,"delta":{"content":"hi"},"logprobs":null,"finish_reason":null}]}`:                                                                                     a.Part("hi"),
-		`{"id":"chatcmpl-1","object":"chat.completion.chunk","created":5,"model":"m","system_fingerprint":"ab","choices":[{"index":0,"delta":{},"logprobs":null,"finish_reason":"length"}]}`:                                                                                               a.Last("length"),
+		`{"id":"chatcmpl-1","object":"chat.completion","created":5,"model":"m","system_fingerprint":"ab","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":2,"completion_tokens":1,"total_tokens":3}}`: a.Whole([]Choice{{Text: "hi", Finish: "stop"}}, NewUsage(2, 1)),
+		`{"id":"chatcmpl-1","object":"chat.completion.chunk","created":5,"model":"m","system_fingerprint":"ab","choices":[{"index":0,"delta":{"content":"hi"},"logprobs":null,"finish_reason":null}]}`:                                                                                     a.Part(Choice{Text: "hi"}),
+		`{"id":"chatcmpl-1","object":"chat.completion.chunk","created":5,"model":"m","system_fingerprint":"ab","choices":[{"index":0,"delta":{},"logprobs":null,"finish_reason":"length"}]}`:                                                                                               a.Part(Choice{Finish: "length"}),
 		`{"id":"chatcmpl-1","object":"chat.completion.chunk","created":5,"model":"m","system_fingerprint":"ab","choices":[],"usage":{"prompt_tokens":2,"completion_tokens":1,"total_tokens":3}}`:                                                                                           a.Total(NewUsage(2, 1)),
 	} {
 		if string(got) != want {
@@ -115,7 +143,7 @@ func TestAnswers(t *testing.T) {
 		t.Error("a completion begins with an empty chunk")
 	}
 	var back struct{ Choices []struct{ Text string } }
-	if err := json.Unmarshal(a.Part("x"), &back); err != nil || back.Choices[0].Text != "x" {
+	if err := json.Unmarshal(a.Part(Choice{Text: "x"}), &back); err != nil || back.Choices[0].Text != "x" {
 		t.Error(back, err)
 	}
 }
@@ -124,11 +152,21 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"model":"m","messages":[{"role":"user","content":"x"}],"stop":["a"]}`))
 	f.Add([]byte(`{"model":"m","prompt":["x"],"max_tokens":1e3}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		if r, err := ParseChat(body); err == nil && r.Prompt.Check() != nil {
-			t.Error("accepted what the vault refuses")
+		for _, parse := range []func([]byte) (Request, *Error){ParseChat, ParseCompletion} {
+			r, err := parse(body)
+			if err != nil {
+				continue
+			}
+			if len(r.Prompts) < 1 || len(r.Prompts) > MaxPrompts {
+				t.Errorf("%d prompts", len(r.Prompts))
+			}
+			for _, p := range r.Prompts {
+				if err := p.Check(); err != nil {
+					t.Errorf("accepted what the vault refuses: %v", err)
+				}
+			}
 		}
-		if r, err := ParseCompletion(body); err == nil && r.Prompt.Check() != nil {
-			t.Error("accepted what the vault refuses")
-		}
+		ParseTokenize(body)
+		ParseDetokenize(body)
 	})
 }

@@ -218,6 +218,7 @@ func TestCheck(t *testing.T) {
 		"tokens too":   {Tokens: []uint32{1}, Prompt: "x"},
 		"min_p":        {MinP: Million + 1},
 		"penalty":      {RepetitionPenalty: MaxPenalty + 1},
+		"penalty of 0": {RepetitionPenalty: MinPenalty - 1},
 		"top_k":        {TopK: MaxTokens + 1},
 		"alternatives": {Logprobs: true, Alternatives: MaxAlternatives + 1},
 		"of nothing":   {Alternatives: 1},

@@ -14,6 +14,7 @@ const (
 	MaxTokens       = 1 << 16 // of a prompt that is given as tokens
 	MaxStops        = 16
 	MaxAlternatives = 20
+	MinPenalty      = Million / 100
 	MaxPenalty      = 10 * Million
 	Million         = 1_000_000 // unit of Temperature, TopP, MinP and RepetitionPenalty
 
@@ -65,8 +66,8 @@ func (r *Request) Check() error {
 		return fmt.Errorf("%d stop sequences, limit %d: %w", len(r.Stop), MaxStops, ErrMalformed)
 	case r.Temperature > 2*Million || r.TopP > Million || r.MinP > Million:
 		return fmt.Errorf("temperature, top_p or min_p out of range: %w", ErrMalformed)
-	case r.RepetitionPenalty > MaxPenalty:
-		return fmt.Errorf("repetition penalty above %d: %w", MaxPenalty/Million, ErrMalformed)
+	case r.RepetitionPenalty > MaxPenalty || (r.RepetitionPenalty > 0 && r.RepetitionPenalty < MinPenalty):
+		return fmt.Errorf("repetition penalty of %d millionths, want %d to %d: %w", r.RepetitionPenalty, MinPenalty, MaxPenalty, ErrMalformed)
 	case r.TopK > MaxTokens:
 		return fmt.Errorf("top_k of %d, limit %d: %w", r.TopK, MaxTokens, ErrMalformed)
 	case r.Alternatives > MaxAlternatives || (r.Alternatives > 0 && !r.Logprobs):

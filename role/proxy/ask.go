@@ -35,9 +35,9 @@ type failed struct{ prompt.Failure }
 
 func (f failed) Error() string { return f.Text }
 
-// ask sends one request in a session and hands the text to each as it comes.
+// ask sends one request in a session and hands its parts to each as they come.
 // Delivered reports whether any of it came.
-func (p *pool) ask(ctx context.Context, s *session, r prompt.Request, each func(text []byte) error) (out outcome, delivered bool, err error) {
+func (p *pool) ask(ctx context.Context, s *session, r prompt.Request, each func(prompt.Event) error) (out outcome, delivered bool, err error) {
 	s.counter++
 	r.Session, r.Counter = s.id, s.counter
 	b := prompt.Binding{Chain: p.cfg.Ledger.ChainID(), Rung: s.rung, Vault: s.vault}
@@ -58,8 +58,10 @@ func (p *pool) ask(ctx context.Context, s *session, r prompt.Request, each func(
 			return nil
 		}
 		delivered = true
-		out.output += uint64(len(e.Tokens))
-		return each(e.Text)
+		if e.Kind == prompt.TokensMade {
+			out.output += uint64(len(e.Tokens))
+		}
+		return each(e)
 	})
 	if err != nil || (last.Failure.Code != "" && delivered) {
 		s.unsure += out.output + interrupted

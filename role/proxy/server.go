@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/inference/openai"
-	"github.com/crescendo-network/crescendo/inference/prompt"
 )
 
 // patience is how long a request that has brought nothing yet is tried again
@@ -37,6 +35,9 @@ func (s *server) routes() http.Handler {
 	mux.HandleFunc("GET /v1/models/{id}", s.model)
 	mux.HandleFunc("POST /v1/chat/completions", s.handler(openai.ParseChat))
 	mux.HandleFunc("POST /v1/completions", s.handler(openai.ParseCompletion))
+	mux.HandleFunc("POST /tokenize", s.tokenize)
+	mux.HandleFunc("POST /detokenize", s.detokenize)
+	mux.HandleFunc("GET /tokenizer_info", s.tokenizerInfo)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fail(w, openai.Errorf(http.StatusNotFound, "invalid_request_error", "", "unknown_url", "unknown request URL: %s %.128s", r.Method, r.URL.Path))
 	})
@@ -74,7 +75,7 @@ func errorOf(err error, chat bool) *openai.Error {
 }
 
 func describe(o offer) openai.Model {
-	return openai.Model{ID: o.name, Object: "model", Created: o.since, OwnedBy: "crescendo"}
+	return openai.Model{ID: o.name, Object: "model", Created: o.since, OwnedBy: "crescendo", MaxLength: o.full}
 }
 
 func (s *server) models(w http.ResponseWriter, r *http.Request) {
@@ -116,11 +117,20 @@ func (s *server) identify(w http.ResponseWriter, v service) {
 	w.Header().Set(HeaderVault, v.vault.String())
 }
 
+// read returns the body of a request.
+func read(w http.ResponseWriter, r *http.Request) ([]byte, *openai.Error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, openai.MaxBody))
+	if err != nil {
+		return nil, openai.Errorf(http.StatusRequestEntityTooLarge, "invalid_request_error", "", "", "the body is above %d bytes", openai.MaxBody)
+	}
+	return body, nil
+}
+
 func (s *server) handler(parse func([]byte) (openai.Request, *openai.Error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, openai.MaxBody))
-		if err != nil {
-			fail(w, openai.Errorf(http.StatusRequestEntityTooLarge, "invalid_request_error", "", "", "the body is above %d bytes", openai.MaxBody))
+		body, bad := read(w, r)
+		if bad != nil {
+			fail(w, bad)
 			return
 		}
 		request, bad := parse(body)
@@ -133,9 +143,6 @@ func (s *server) handler(parse func([]byte) (openai.Request, *openai.Error)) htt
 			fail(w, openai.Errorf(http.StatusInternalServerError, "server_error", "", "", "no randomness"))
 			return
 		}
-		if !request.Seeded {
-			request.Prompt.Seed = binary.LittleEndian.Uint64(random[:])
-		}
 		id := "cmpl-"
 		if request.Chat {
 			id = "chatcmpl-"
@@ -144,156 +151,13 @@ func (s *server) handler(parse func([]byte) (openai.Request, *openai.Error)) htt
 			server: s, w: w, request: request,
 			answer: openai.Answer{ID: id + hex.EncodeToString(random[:]), Created: time.Now().Unix(), Chat: request.Chat},
 		}
+		for i := range request.Prompts {
+			c := &choice{exchange: a, index: i, prompt: request.Prompts[i]}
+			if !request.Seeded {
+				c.prompt.Seed = binary.LittleEndian.Uint64(random[:]) + uint64(i)
+			}
+			a.choices = append(a.choices, c)
+		}
 		a.run(r.Context())
 	}
-}
-
-// exchange is one request of a client and its answer.
-type exchange struct {
-	server  *server
-	w       http.ResponseWriter
-	request openai.Request
-	answer  openai.Answer
-	begun   bool // part of a stream is out
-	text    []byte
-}
-
-// run tries until there is an answer, a refusal, or no patience left. Nothing
-// is tried again once the client has seen part of an answer.
-func (a *exchange) run(ctx context.Context) {
-	give := time.Now().Add(patience)
-	sessions := 0 // fresh ones tried because the last had no funds or was gone
-	for {
-		out, err := a.attempt(ctx)
-		if err == nil {
-			a.finish(out)
-			return
-		}
-		var f failed
-		again := errors.Is(err, errUnavailable) || errors.Is(err, prompt.ErrTruncated)
-		if errors.As(err, &f) && (f.Code == prompt.FailFunds || f.Code == prompt.FailSession) {
-			sessions++
-			again = sessions < 2
-		}
-		if ctx.Err() != nil {
-			return
-		}
-		if !again || a.begun || time.Now().After(give) {
-			a.fail(err)
-			return
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(retryWait):
-		}
-	}
-}
-
-// attempt asks once.
-func (a *exchange) attempt(ctx context.Context) (outcome, error) {
-	p := a.server.pool
-	service, err := p.discover(ctx)
-	if err != nil {
-		return outcome{}, err
-	}
-	o, ok := service.find(a.request.Model)
-	if !ok {
-		p.lookAgain() // it may be served since
-		if len(service.offers) == 0 {
-			return outcome{}, unavailable("no model is served yet")
-		}
-		return outcome{}, notFound(a.request.Model)
-	}
-	s, err := p.take(ctx, service, o)
-	if err != nil {
-		p.lookAgain()
-		return outcome{}, err
-	}
-	defer p.give(s)
-	a.answer.Model, a.answer.System = o.name, service.vault.Short()
-	if !a.begun {
-		a.server.identify(a.w, service)
-	}
-	a.text = nil
-	out, _, err := p.ask(ctx, s, a.request.Prompt, a.part)
-	if err != nil {
-		p.lookAgain()
-	}
-	var f failed
-	if errors.As(err, &f) && (f.Code == prompt.FailFunds || f.Code == prompt.FailSession) {
-		s.broken = true
-	}
-	if errors.Is(err, errReceipt) {
-		err = nil // the answer is whole; the session is over
-	}
-	return out, err
-}
-
-// part takes text as it comes.
-func (a *exchange) part(text []byte) error {
-	if !a.request.Stream {
-		a.text = append(a.text, text...)
-		return nil
-	}
-	a.begin()
-	if len(text) == 0 {
-		return nil
-	}
-	return a.event(a.answer.Part(string(text)))
-}
-
-func (a *exchange) begin() {
-	if a.begun {
-		return
-	}
-	a.begun = true
-	a.w.Header().Set("Content-Type", "text/event-stream")
-	a.w.Header().Set("Cache-Control", "no-store")
-	a.w.WriteHeader(http.StatusOK)
-	if first := a.answer.First(); first != nil {
-		a.event(first)
-	}
-	if a.request.Echo {
-		a.event(a.answer.Part(a.request.Prompt.Prompt))
-	}
-}
-
-func (a *exchange) event(data []byte) error {
-	framed := make([]byte, 0, len(data)+8)
-	framed = append(append(append(framed, "data: "...), data...), "\n\n"...)
-	if _, err := a.w.Write(framed); err != nil {
-		return err
-	}
-	return http.NewResponseController(a.w).Flush()
-}
-
-func (a *exchange) finish(out outcome) {
-	usage := openai.NewUsage(out.input, out.output)
-	if !a.request.Stream {
-		text := string(a.text)
-		if a.request.Echo {
-			text = a.request.Prompt.Prompt + text
-		}
-		a.w.Header().Set("Content-Type", "application/json")
-		a.w.Write(append(a.answer.Whole(text, out.finish, usage), '\n'))
-		return
-	}
-	a.begin()
-	a.event(a.answer.Last(out.finish))
-	if a.request.IncludeUsage {
-		a.event(a.answer.Total(usage))
-	}
-	a.event([]byte("[DONE]"))
-}
-
-// fail reports an error: as a status while that is possible, else as an event
-// in place of the end of the stream.
-func (a *exchange) fail(err error) {
-	e := errorOf(err, a.request.Chat)
-	if !a.begun {
-		fail(a.w, e)
-		return
-	}
-	a.event(e.Body()[:len(e.Body())-1])
 }

@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,12 +8,10 @@ import (
 	"time"
 
 	"github.com/crescendo-network/crescendo"
-	"github.com/crescendo-network/crescendo/engine"
 	"github.com/crescendo-network/crescendo/inference/prompt"
 	"github.com/crescendo-network/crescendo/role/vault/calls"
 	"github.com/crescendo-network/crescendo/role/vault/template"
 	"github.com/crescendo-network/crescendo/role/vault/wire"
-	"github.com/crescendo-network/crescendo/tokenizer"
 )
 
 const (
@@ -70,10 +67,11 @@ type reply struct {
 	model   *model
 	session *session
 	input   []int32
+	limit   int  // tokens that may be made
+	begun   bool // the model has begun to work: the prompt is charged
 
-	tokens  []uint32 // made, not yet sent
-	text    []byte   // likewise
-	held    []byte   // text that may turn out to be part of a stop sequence
+	pending prompt.Event // what has been made and not yet sent
+	held    []byte       // text that may turn out to be part of a stop sequence
 	flushed time.Time
 	sent    []mark // what went out, for counting what arrived
 	bytes   int
@@ -102,139 +100,52 @@ func (a *reply) run() *prompt.Failure {
 	}
 	a.session.using.Lock()
 	defer a.session.using.Unlock()
-	limit, fail := a.limit()
-	if fail != nil {
+	if fail := a.layOut(); fail != nil {
 		return fail
 	}
-	select {
-	case a.vault.computes <- struct{}{}:
-		defer func() { <-a.vault.computes }()
-	case <-a.ctx.Done():
+	finish, err := a.generate()
+	cancelled := err != nil && (a.ctx.Err() != nil || errors.Is(err, context.Canceled))
+	switch {
+	case cancelled && !a.begun:
 		return failure(prompt.FailBusy, "cancelled while waiting")
-	}
-	decoder, err := a.model.weights.Session(len(a.input) + limit)
-	if err != nil {
-		return failure(prompt.FailInternal, "no memory for the context")
-	}
-	defer decoder.Close()
-	finish, err := a.generate(decoder, limit)
-	if err != nil && a.ctx.Err() == nil && !errors.Is(err, context.Canceled) {
-		return failure(prompt.FailInternal, "the model failed")
+	case err != nil && !cancelled:
+		return a.refusal(err)
 	}
 	return a.settle(finish, err != nil)
 }
 
-// limit lays out the prompt and returns how many tokens may follow it.
-func (a *reply) limit() (int, *prompt.Failure) {
+// layOut makes the prompt's tokens and bounds how many may follow them.
+func (a *reply) layOut() *prompt.Failure {
 	tokens, err := template.Tokens(a.model.tokenizer, a.request)
 	if err != nil {
-		return 0, failure(prompt.FailRequest, "%v", err)
+		return failure(prompt.FailRequest, "%v", err)
 	}
 	a.input = tokens
-	context := a.model.weights.Shape().Context
-	if len(tokens) >= context {
-		f := failure(prompt.FailContext, "this model's context is %d tokens, the prompt alone has %d", context, len(tokens))
+	room := a.model.weights.Shape().Context - len(tokens)
+	if room < 0 || (room == 0 && !a.request.PromptOnly) {
+		f := failure(prompt.FailContext, "this model's context is %d tokens, the prompt alone has %d", room+len(tokens), len(tokens))
 		f.Hint = "shorten the prompt"
-		return 0, f
+		return f
 	}
-	limit := context - len(tokens)
 	if n := int(a.request.MaxTokens); n > 0 {
-		limit = min(limit, n)
+		room = min(room, n)
 	}
 	affordable, ok := a.session.affordable(len(tokens))
-	if !ok {
+	if !ok || (affordable == 0 && !a.request.PromptOnly) {
+		a.model.server.Forget(a.client())
 		f := failure(prompt.FailFunds, "what is left of the session's escrow does not pay for this prompt of %d tokens and an answer", len(tokens))
 		f.Hint = "open a session with a larger escrow"
-		return 0, f
+		return f
 	}
-	return int(min(uint64(limit), affordable)), nil
-}
-
-// generate makes and sends tokens until the model stops, a stop sequence
-// comes, or the limit is reached.
-func (a *reply) generate(decoder engine.Session, limit int) (finish string, err error) {
-	temperature := float32(a.request.Temperature) / prompt.Million
-	topP := float32(1)
-	if a.request.TopP > 0 {
-		topP = float32(a.request.TopP) / prompt.Million
-	}
-	rng := engine.NewSplitMix(a.request.Seed)
-	text := a.model.tokenizer.NewStream()
-	logits, err := decoder.Feed(a.input)
-	if err != nil {
-		return "", err
-	}
-	a.flushed = time.Now()
-	for n := 0; ; n++ {
-		if n == limit {
-			return prompt.FinishLength, a.flush(append(a.held, text.Flush()...), true)
-		}
-		if err := a.ctx.Err(); err != nil {
-			return "", err
-		}
-		id := engine.Sample(logits, temperature, topP, rng)
-		if tokenizer.Stops(id) {
-			return prompt.FinishStop, a.flush(append(a.held, text.Flush()...), true)
-		}
-		a.tokens = append(a.tokens, uint32(id))
-		if visible, stopped := a.until(text.Push(id)); stopped {
-			return prompt.FinishStop, a.flush(visible, true)
-		} else if err := a.flush(visible, false); err != nil {
-			return "", err
-		}
-		if n+1 < limit {
-			if logits, err = decoder.Feed([]int32{id}); err != nil {
-				return "", err
-			}
-		}
-	}
-}
-
-// until returns the text that can be shown: everything before a stop sequence,
-// or all but a tail that could still become one.
-func (a *reply) until(text []byte) (visible []byte, stopped bool) {
-	text = append(a.held, text...)
-	a.held = nil
-	keep := 0
-	first := len(text)
-	for _, stop := range a.request.Stop {
-		if i := bytes.Index(text, []byte(stop)); i >= 0 {
-			first, stopped = min(first, i), true
-		}
-		for n := min(len(stop)-1, len(text)); n > keep; n-- {
-			if bytes.HasSuffix(text, []byte(stop[:n])) {
-				keep = n
-			}
-		}
-	}
-	if stopped {
-		return text[:first], true
-	}
-	a.held = bytes.Clone(text[len(text)-keep:])
-	return text[:len(text)-keep], false
-}
-
-// flush adds text to what is to be sent and sends it if it is time.
-func (a *reply) flush(text []byte, now bool) error {
-	a.text = append(a.text, text...)
-	if len(a.tokens) == 0 && len(a.text) == 0 {
-		return nil
-	}
-	if !now && len(a.tokens) < flushTokens && time.Since(a.flushed) < flushAfter {
-		return nil
-	}
-	a.output += len(a.tokens)
-	err := a.send(prompt.Event{Text: a.text, Tokens: a.tokens})
-	a.tokens, a.text, a.flushed = nil, nil, time.Now()
-	if err != nil {
-		return err
-	}
-	if arrived := a.arrived(); arrived-a.secured >= provisional {
-		a.secured = arrived
-		return a.keep(arrived, false, nil)
+	if !a.request.PromptOnly {
+		a.limit = int(min(uint64(room), affordable))
 	}
 	return nil
 }
+
+// client salts the cache of prompts: nobody is answered faster because somebody
+// else asked the same.
+func (a *reply) client() string { return string(a.session.record.Key) }
 
 func (a *reply) send(e prompt.Event) error {
 	chunk, err := a.sealer.Seal(e)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/engine"
+	"github.com/crescendo-network/crescendo/engine/serve"
 	"github.com/crescendo-network/crescendo/internal/kv"
 	"github.com/crescendo-network/crescendo/program"
 	"github.com/crescendo-network/crescendo/role/vault/calls"
@@ -33,6 +34,7 @@ const (
 type model struct {
 	weights   engine.Model
 	tokenizer *tokenizer.Tokenizer
+	server    *serve.Server  // of answers; nil until the rung is loaded
 	check     crescendo.Hash // of the key
 	container crescendo.Hash
 	requests  atomic.Uint64
@@ -74,15 +76,34 @@ func (v *Vault) load(ctx context.Context, rung crescendo.RungID) error {
 	if err != nil {
 		return fmt.Errorf("load rung %d: %w", rung, err)
 	}
+	old, err := v.install(rung, m)
+	if err != nil {
+		return err
+	}
+	if old != nil && old != m {
+		old.server.Close()
+	}
+	return nil
+}
+
+// install begins to serve a model and returns the one that it replaces. The
+// caller holds v.heavy, so that nobody else loads.
+func (v *Vault) install(rung crescendo.RungID, m *model) (old *model, err error) {
+	v.mu.Lock()
+	old, full := v.models[rung], len(v.models) >= maxModels
+	v.mu.Unlock()
+	if old == nil && full {
+		return nil, crescendo.Errorf(crescendo.CodeForbidden, "load rung %d: %d models are loaded already", rung, maxModels)
+	}
+	if err := m.openServer(v.salt); err != nil {
+		return nil, err
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if _, replaces := v.models[rung]; !replaces && len(v.models) >= maxModels {
-		return crescendo.Errorf(crescendo.CodeForbidden, "load rung %d: %d models are loaded already", rung, maxModels)
-	}
 	v.models[rung] = m
 	delete(v.sealed, rung)
 	delete(v.nonces, rung)
-	return nil
+	return old, nil
 }
 
 func (v *Vault) open(ctx context.Context, state kv.Reader, rung crescendo.RungID, seal sealing.Seal) (*model, error) {

@@ -82,7 +82,7 @@ func (v *Vault) lookUp(ctx context.Context, id uint64, b prompt.Binding) (*sessi
 }
 
 // affordable returns how many output tokens the escrow still pays for after
-// the prompt; ok is false when it does not pay for one.
+// the prompt; ok is false when it does not even pay for that.
 func (s *session) affordable(input int) (tokens uint64, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,7 +104,7 @@ func (s *session) affordable(input int) (tokens uint64, ok bool) {
 	if err != nil {
 		return math.MaxInt32, true
 	}
-	return uint64(n), n > 0
+	return uint64(n), true
 }
 
 // receipt signs the totals with one more request in them. A receipt that is

@@ -51,7 +51,7 @@ type Vault struct {
 	sealKey  *keyshare.Identity
 	ledger   *ledgerView
 	engine   engine.Engine
-	computes chan struct{} // one token per answer being computed
+	salt     []byte // of what servers remember of prompts
 
 	heavy sync.Mutex // held while sealing or loading
 
@@ -65,7 +65,7 @@ type Vault struct {
 // Serve runs a vault over its two sockets until the host goes away.
 func Serve(host, quotes net.Conn, measures []calls.Measure) {
 	v := &Vault{
-		measures: measures, quotes: quotes, started: make(chan struct{}), computes: make(chan struct{}, 2),
+		measures: measures, quotes: quotes, started: make(chan struct{}),
 		models: map[crescendo.RungID]*model{}, sealed: map[crescendo.RungID]*model{},
 		nonces: map[crescendo.RungID]crescendo.Hash{}, sessions: map[uint64]*session{},
 	}
@@ -76,6 +76,11 @@ func Serve(host, quotes net.Conn, measures []calls.Measure) {
 	})
 	close(ready)
 	<-v.conn.Done()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, m := range v.models {
+		m.server.Close()
+	}
 }
 
 func (v *Vault) serve(ctx context.Context, method string, args []byte, s *wire.Stream) error {
@@ -139,6 +144,10 @@ func (v *Vault) start(a calls.StartArgs) (calls.Identity, error) {
 	if err != nil {
 		return calls.Identity{}, fmt.Errorf("make signing key: %w", err)
 	}
+	salt := make([]byte, 32)
+	if _, err := rand.Read(salt); err != nil {
+		return calls.Identity{}, fmt.Errorf("draw salt: %w", err)
+	}
 	identity, err := keyshare.NewIdentity()
 	if err != nil {
 		return calls.Identity{}, err
@@ -153,6 +162,7 @@ func (v *Vault) start(a calls.StartArgs) (calls.Identity, error) {
 	v.id = sealing.VaultID(public, identity.SealKey())
 	v.ledger = &ledgerView{conn: v.conn, verifier: verifier}
 	v.engine = native.New(int(max(a.Threads, 1)))
+	v.salt = salt
 	close(v.started)
 	return calls.Identity{
 		Vault: v.id, SignKey: public, SealKey: identity.SealKey(),
