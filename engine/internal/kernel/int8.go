@@ -149,7 +149,7 @@ func (s *Small) Set(r int, x []float32) {
 		var sum int32
 		for i, v := range from {
 			const even = 0x1.8p23 // adding it rounds to a whole number, ties to even
-			n := int32(math.Float32bits(float32(v*inverse)+even)<<9) >> 9
+			n := int32(math.Float32bits(float32(v*inverse)+even)&0x7fffff) - 0x400000
 			to[i] = int8(n)
 			sum += n
 		}
