@@ -6,7 +6,7 @@ import "github.com/crescendo-network/crescendo/engine/internal/kernel"
 // fills the gradients of everything below it, or adds to them if they are not
 // fresh.
 func (m *model) backward(a *activations) {
-	d, w := m.dims, m.params
+	d := m.dims
 	m.byBlocks(a.rows, func(from, to int, _ *worker) {
 		clear(a.dx[from*d.dim : to*d.dim])
 		m.normalizeBack(from, to, a, a.last, m.layout.norm, a.r)
@@ -15,16 +15,16 @@ func (m *model) backward(a *activations) {
 	for i := len(a.layers) - 1; i >= 0; i-- {
 		l, s := &a.layers[i], &m.layout.layers[i]
 		m.addWeightGrad(d.dim, d.ffn, a.rows, a.dx, d.dim, rowsOf{l.act, d.actRow}, s.down, !m.fresh)
-		down := m.arranged(s.down.of(w), d.dim, d.ffn)
+		back := m.backLayer(s)
 		m.byBlocks(a.rows, func(from, to int, k *worker) {
-			m.multiply(from, to, rowsOf{a.dx, d.dim}, d.dim, down, d.ffn, rowsOf{a.dact, d.actRow}, false, k)
+			m.multiply(from, to, rowsOf{a.dx, d.dim}, d.dim, back.down, d.ffn, rowsOf{a.dact, d.actRow}, false, k)
 			for r := from; r < to; r++ {
 				gu, dgu := l.gateUp[r*d.gateRow:r*d.gateRow+2*d.ffn], a.dgateUp[r*d.gateRow:r*d.gateRow+2*d.ffn]
 				m.set.SwiGLUGrad(dgu[:d.ffn], dgu[d.ffn:], a.dact[r*d.actRow:r*d.actRow+d.ffn], gu[:d.ffn], gu[d.ffn:])
 			}
-			m.multiply(from, to, rowsOf{a.dgateUp, d.gateRow}, 2*d.ffn, kernel.Right{Data: s.gateUp.of(w), Row: d.dim}, d.dim, rowsOf{a.dh, d.dim}, false, k)
+			m.multiply(from, to, rowsOf{a.dgateUp, d.gateRow}, 2*d.ffn, back.gateUp, d.dim, rowsOf{a.dh, d.dim}, false, k)
 			m.normalizeBack(from, to, a, l.x2, s.feedNorm, l.r2)
-			m.projectBack(from, to, a.dx, d.dim, s.out.of(w), d.dim, a.dy, k)
+			m.project(from, to, a.dx, d.dim, back.out, d.dim, a.dy, false, k)
 		})
 		m.weightGrad(2*d.ffn, d.dim, a.rows, a.dgateUp, d.gateRow, l.h2, s.gateUp)
 		m.gainGrad(a, l.x2, s.feedNorm, l.r2)
@@ -32,7 +32,7 @@ func (m *model) backward(a *activations) {
 		m.attendBack(a, l)
 		m.byBlocks(a.rows, func(from, to int, k *worker) {
 			m.turn(from, to, a.seq, a.dqkv, true)
-			m.projectBack(from, to, a.dqkv, d.qkv, s.qkv.of(w), d.dim, a.dh, k)
+			m.project(from, to, a.dqkv, d.qkv, back.qkv, d.dim, a.dh, false, k)
 			m.normalizeBack(from, to, a, l.x, s.attentionNorm, l.r1)
 		})
 		m.weightGrad(d.qkv, d.dim, a.rows, a.dqkv, d.qkv, l.h1, s.qkv)
@@ -48,13 +48,6 @@ func (m *model) backward(a *activations) {
 	})
 }
 
-// projectBack sets rows of dx to the product of dy with w, which has out rows of
-// in elements.
-func (m *model) projectBack(from, to int, dy []float32, out int, w []float32, in int, dx []float32, k *worker) {
-	m.set.Multiply(to-from, in, out, kernel.Left{Data: dy[from*out:], Row: out, Step: 1},
-		kernel.Right{Data: w, Row: in}, dx[from*in:], in, false, &k.Scratch)
-}
-
 // weightGrad sets the gradient of a matrix (out by in) to the product of the
 // transpose of dy, whose rows are stride apart, with x.
 func (m *model) weightGrad(out, in, rows int, dy []float32, stride int, x []float32, of span) {
@@ -63,6 +56,10 @@ func (m *model) weightGrad(out, in, rows int, dy []float32, stride int, x []floa
 
 func (m *model) addWeightGrad(out, in, rows int, dy []float32, stride int, x rowsOf, of span, add bool) {
 	dw := of.of(m.grads)
+	if m.half != nil {
+		m.half.weightGrad(m.work, out, in, rows, rowsOf{dy, stride}, x, dw, add)
+		return
+	}
 	m.work.split(out, tileRows, func(from, to int, k *worker) {
 		m.set.Multiply(to-from, in, rows, kernel.Left{Data: dy[from:], Row: 1, Step: stride},
 			kernel.Right{Data: x.data, Row: x.row}, dw[from*in:], in, add, &k.Scratch)

@@ -68,7 +68,15 @@ func TestGoldenBits(t *testing.T) {
 
 func trainAndHash(t *testing.T, shape engine.Shape, kind, name string, threads int) string {
 	t.Helper()
+	return trainUnder(t, R0, shape, kind, name, threads)
+}
+
+func trainUnder(t *testing.T, profile string, shape engine.Shape, kind, name string, threads int) string {
+	t.Helper()
 	e, err := NewWithKernel(threads, name)
+	if err == nil {
+		e, err = WithProfile(e, profile)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,7 +66,7 @@ func (m *model) forward(a *activations) {
 // project sets (or adds to) rows of y the product of x with the transpose of w,
 // which was packed from out rows of in elements.
 func (m *model) project(from, to int, x []float32, in int, w kernel.Right, out int, y []float32, add bool, k *worker) {
-	m.set.Multiply(to-from, out, in, kernel.Left{Data: x[from*in:], Row: in, Step: 1}, w, y[from*out:], out, add, &k.Scratch)
+	m.multiply(from, to, rowsOf{x, in}, in, w, out, rowsOf{y, out}, add, k)
 }
 
 // addBias adds the bias, if there is one, to rows as wide as it.
@@ -87,15 +87,15 @@ func (m *model) packLayer(s *layerSpans) layerWeights {
 	}{{&packed.qkv, s.qkv, d.dim, d.qkv}, {&packed.out, s.out, d.dim, d.dim}, {&packed.gateUp, s.gateUp, d.dim, 2 * d.ffn}, {&packed.down, s.down, d.ffn, d.dim}}
 	at, panels := 0, 0
 	for _, p := range list {
-		n := m.set.PackedLen(p.in, p.out)
+		n := m.products().PackedLen(m.depth(p.in), p.out)
 		*p.to = kernel.Right{Data: m.packed[at : at+n], Packed: true}
-		at, panels = at+n, panels+m.set.Panels(p.out)
+		at, panels = at+n, panels+m.products().Panels(p.out)
 	}
-	m.work.split(panels, 1, func(from, to int, _ *worker) {
+	m.work.split(panels, 1, func(from, to int, k *worker) {
 		for _, p := range list {
-			n := m.set.Panels(p.out)
+			n := m.products().Panels(p.out)
 			if from < n && to > 0 {
-				m.set.Pack(p.to.Data, p.from.of(w), p.in, p.in, p.out, max(0, from), min(n, to))
+				m.packPanels(p.to.Data, p.from.of(w), p.in, p.out, max(0, from), min(n, to), k)
 			}
 			from, to = from-n, to-n
 		}
@@ -105,9 +105,9 @@ func (m *model) packLayer(s *layerSpans) layerWeights {
 
 // pack transposes w into the buffer that layers share.
 func (m *model) pack(w []float32, in, out int) kernel.Right {
-	packed := m.packed[:m.set.PackedLen(in, out)]
-	m.work.split(m.set.Panels(out), 1, func(from, to int, _ *worker) {
-		m.set.Pack(packed, w, in, in, out, from, to)
+	packed := m.packed[:m.products().PackedLen(m.depth(in), out)]
+	m.work.split(m.products().Panels(out), 1, func(from, to int, k *worker) {
+		m.packPanels(packed, w, in, out, from, to, k)
 	})
 	return kernel.Right{Data: packed, Packed: true}
 }

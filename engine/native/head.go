@@ -24,20 +24,22 @@ func (m *model) head(a *activations, backward bool) {
 	d, stride := m.dims, m.logitStride()
 	w := m.layout.head.of(m.params)
 	packed := m.pack(w, d.dim, d.vocab)
+	var back kernel.Right
+	if backward {
+		back = m.backHead(w)
+	}
 	share := 1 / float32(a.rows)
 	for first := 0; first < a.rows; first += m.headRows(a) {
 		n := min(m.headRows(a), a.rows-first)
 		hidden := a.hidden[first*d.dim:]
 		m.work.split(n, tileRows, func(from, to int, k *worker) {
-			m.set.Multiply(to-from, d.vocab, d.dim, kernel.Left{Data: hidden[from*d.dim:], Row: d.dim, Step: 1},
-				packed, a.logits[from*stride:], stride, false, &k.Scratch)
+			m.multiply(from, to, rowsOf{hidden, d.dim}, d.dim, packed, d.vocab, rowsOf{a.logits, stride}, false, k)
 			for r := from; r < to; r++ {
 				row := a.logits[r*stride : r*stride+d.vocab]
 				a.losses[first+r] = m.crossEntropy(row, int(a.targets[first+r]), share, backward)
 			}
 			if backward {
-				m.set.Multiply(to-from, d.dim, d.vocab, kernel.Left{Data: a.logits[from*stride:], Row: stride, Step: 1},
-					kernel.Right{Data: w, Row: d.dim}, a.dh[(first+from)*d.dim:], d.dim, false, &k.Scratch)
+				m.multiply(from, to, rowsOf{a.logits, stride}, d.vocab, back, d.dim, rowsOf{a.dh[first*d.dim:], d.dim}, false, k)
 			}
 		})
 		if backward {

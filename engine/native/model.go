@@ -72,6 +72,7 @@ type model struct {
 	tensors []engine.Tensor
 	set     *kernel.Set
 	work    *workers
+	half    *half // nil under profile R0
 	rotary  *rotary
 
 	params, grads, state []float32

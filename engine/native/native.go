@@ -1,5 +1,5 @@
 // Package native trains and serves Llama-family models on the CPU, under numeric
-// profile R0: the same parameters, tokens and settings give the same bits on
+// profile R0 unless BF16 is asked for: the same parameters, tokens and settings give the same bits on
 // every machine, build, instruction set and number of threads. That makes it the
 // reference by which work is audited, as well as a trainer and a server.
 //
@@ -24,12 +24,20 @@ const MaxParameters = 1 << 31
 type native struct {
 	threads int
 	set     *kernel.Set
+	profile string
 }
+
+// Numeric profiles. BF16 is for training: the factors of most products are rounded to
+// bfloat16. It has bits of its own, the same everywhere too.
+const (
+	R0   = "r0"
+	BF16 = "bf16"
+)
 
 // New returns an engine that uses up to the given number of goroutines for one
 // call (at least one), and the fastest kernel of this machine unless the
 // environment variable CRESCENDO_KERNEL names another.
-func New(threads int) engine.Engine { return &native{max(1, threads), kernel.Default()} }
+func New(threads int) engine.Engine { return &native{max(1, threads), kernel.Default(), R0} }
 
 // NewWithKernel is New with the kernel named: one of Kernels.
 func NewWithKernel(threads int, name string) (engine.Engine, error) {
@@ -37,7 +45,16 @@ func NewWithKernel(threads int, name string) (engine.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &native{max(1, threads), set}, nil
+	return &native{max(1, threads), set, R0}, nil
+}
+
+// WithProfile is a native engine that trains under another profile.
+func WithProfile(e engine.Engine, profile string) (engine.Engine, error) {
+	n, ok := e.(*native)
+	if !ok || (profile != R0 && profile != BF16) {
+		return nil, fmt.Errorf("choose numeric profile %q of %s: there are %s and %s, of the native engine", profile, e.Name(), R0, BF16)
+	}
+	return &native{n.threads, n.set, profile}, nil
 }
 
 // Kernels names the kernels that this machine can run, slowest first.
@@ -49,8 +66,14 @@ func Kernels() []string {
 	return names
 }
 
-func (e *native) Name() string   { return "native" }
-func (e *native) Kernel() string { return e.set.Name() }
+func (e *native) Name() string { return "native" }
+
+func (e *native) Kernel() string {
+	if e.profile == BF16 {
+		return e.set.BF16().Name()
+	}
+	return e.set.Name()
+}
 
 func (e *native) New(s engine.Shape) (engine.Model, error) {
 	if err := s.Validate(); err != nil {
@@ -59,7 +82,11 @@ func (e *native) New(s engine.Shape) (engine.Model, error) {
 	if n := s.Parameters(); n > MaxParameters {
 		return nil, fmt.Errorf("make model: %w: %d parameters, this engine takes %d", engine.ErrBadShape, n, MaxParameters)
 	}
-	return newModel(s, e.set, e.threads), nil
+	m := newModel(s, e.set, e.threads)
+	if e.profile == BF16 {
+		m.half = &half{set: e.set.BF16()}
+	}
+	return m, nil
 }
 
 func (e *native) Init(m engine.Model, seed uint64) {

@@ -15,6 +15,7 @@ type worker struct {
 	keys, values, queries []float32 // one head's, together
 	probs, scores         []float32 // some rows of one head's attention, and their gradients
 	muon                  [5][]float32
+	half                  []float32 // rows or a panel in pairs
 }
 
 // grow makes *s hold n elements, of any value.
