@@ -108,7 +108,7 @@ func (c *call) sameText(id crescendo.RungID, corpus crescendo.Hash) error {
 			id, named.Corpus.Short(), corpus.Short())
 	case !tokenizer.None() && named.Corpus == corpus && tokenizer.Vocabulary != c.spec.Corpus.Vocabulary:
 		return crescendo.Errorf(crescendo.CodeInvalid, "start training of rung %d: its recipe has a tokenizer of its own, and the corpus %s is cut by another",
-			id, corpus.Short()).WithHint("pack the same documents again: crescendo research corpus --adopted")
+			id, corpus.Short()).WithHint("pack the same documents again; `crescendo training start` does so")
 	}
 	return nil
 }

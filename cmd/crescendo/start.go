@@ -36,12 +36,15 @@ func (c *cli) startTraining() *cobra.Command {
 					if err != nil {
 						return actor.Corpus{}, err
 					}
+					// What trials read comes first: a recipe may have had it packed again.
+					for _, rung := range []uint32{uint32(r.id()), 1} {
+						if tried, err := maybe(research.Texts.Get(state, rung)); err != nil || !tried.Corpus.IsZero() {
+							return actor.Corpus{Manifest: tried.Corpus, Root: tried.Root}, err
+						}
+					}
 					first, err := maybe(training.Runs.Get(state, uint32(1)))
 					if err != nil || !first.Corpus.IsZero() {
 						return actor.Corpus{Manifest: first.Corpus, Root: first.Root}, err
-					}
-					if tried, err := maybe(research.Texts.Get(state, uint32(r.id()))); err != nil || !tried.Corpus.IsZero() {
-						return actor.Corpus{Manifest: tried.Corpus, Root: tried.Root}, err
 					}
 					pack, err := actor.Pack(ctx, spec, dir, seed, conn.Blobs, s.progress)
 					if err != nil {

@@ -175,18 +175,16 @@ func (u *run) namedCorpus(ctx context.Context) (actor.Corpus, bool, error) {
 	if err != nil {
 		return actor.Corpus{}, false, err
 	}
+	// What trials read comes first: a recipe may have had it packed again.
+	if tried, ok, err := u.triedCorpus(state); ok || err != nil {
+		return tried, ok, err
+	}
 	has, err := training.Runs.Has(state, uint32(1))
-	if err != nil {
+	if err != nil || !has {
 		return actor.Corpus{}, false, err
 	}
-	if !has {
-		return u.triedCorpus(state)
-	}
 	first, err := training.Runs.Get(state, uint32(1))
-	if err == nil && first.Corpus.IsZero() {
-		return u.triedCorpus(state)
-	}
-	return actor.Corpus{Manifest: first.Corpus, Root: first.Root}, true, err
+	return actor.Corpus{Manifest: first.Corpus, Root: first.Root}, !first.Corpus.IsZero(), err
 }
 
 // packing is the store that a packed corpus waits in until the archive

@@ -110,7 +110,7 @@ func (t Task) inOwnTokens(ctx context.Context, text Text) (Text, error) {
 
 // derive is the corpus of a recipe's tokenizer.
 func (p packed) derive(ctx context.Context, how research.Tokenizer) (Text, error) {
-	reader, err := p.reader.Derive(ctx, Tokenization(how))
+	reader, err := p.reader.Derive(ctx, outer.Tokenization(how))
 	if errors.Is(err, corpus.ErrBroken) {
 		return nil, fmt.Errorf("%w: %w", errCut, err)
 	}
@@ -118,11 +118,6 @@ func (p packed) derive(ctx context.Context, how research.Tokenizer) (Text, error
 		return nil, err
 	}
 	return packed{reader: reader, from: p.reader}, nil
-}
-
-// Tokenization is a recipe's tokenizer in the words of package corpus.
-func Tokenization(t research.Tokenizer) corpus.Tokenization {
-	return corpus.Tokenization{Vocab: int(t.Vocabulary), SampleBytes: int64(t.SampleBytes)}
 }
 
 // asked is how a model is asked for held-out windows: in its own tokens.

@@ -228,6 +228,9 @@ func (o *Organiser) Prepare(ctx context.Context, rung crescendo.RungID) (*traini
 	if err != nil {
 		return nil, err
 	}
+	if corpus, err = o.retokenize(ctx, spec.Rungs[rung-1].Training.Tokenizer, corpus); err != nil {
+		return nil, err
+	}
 	origin, err := start.Of(state, o.Ledger.ChainID(), spec, rung, corpus.Manifest)
 	if err != nil {
 		return nil, err

@@ -61,6 +61,9 @@ func newPanel(ctx context.Context, c Config, state ledger.State, rung crescendo.
 	if m := reader.Manifest(); m.Root != run.Root || m.Vocab > p.plan.Shape.Vocab {
 		return nil, fmt.Errorf("corpus %s: it is not the one the rung was started with", run.Corpus)
 	}
+	if err := outer.CheckCorpus(ctx, spec, rung, state, run.Corpus, c.Corpus); err != nil {
+		return nil, err
+	}
 	if err := c.checkStart(ctx, state, spec, rung, run); err != nil {
 		return nil, err
 	}

@@ -191,6 +191,9 @@ func (s *seat) prepare(ctx context.Context, state ledger.State, run training.Run
 	if m := reader.Manifest(); m.Root != run.Root || m.Vocab > s.plan.Shape.Vocab {
 		return fmt.Errorf("corpus %s: it is not the one the rung was started with", run.Corpus)
 	}
+	if err := outer.CheckCorpus(ctx, s.spec, s.rung, state, run.Corpus, s.Corpus); err != nil {
+		return err
+	}
 	if err := s.checkStart(ctx, state, run); err != nil {
 		return err
 	}

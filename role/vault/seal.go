@@ -140,6 +140,10 @@ func (v *Vault) prepare(ctx context.Context, state kv.Reader, rung crescendo.Run
 	if j.data, err = corpus.Open(ctx, blobs, j.run.Corpus); err != nil {
 		return nil, err
 	}
+	open := func(ctx context.Context, h crescendo.Hash) (*corpus.Reader, error) { return corpus.Open(ctx, blobs, h) }
+	if err := outer.CheckCorpus(ctx, j.spec, rung, state, j.run.Corpus, open); err != nil {
+		return nil, err
+	}
 	if j.model, err = v.engine.New(j.plan.Shape); err != nil {
 		return nil, err
 	}
