@@ -61,9 +61,9 @@ func (s Spec) grows(i int) error {
 }
 
 // CanGrow reports the first reason why a model cannot be grown into another:
-// width grows by whole factors, heads are copied whole, nothing shrinks but the
-// context, and all else stays. Vocabulary is the corpus's. It is the rule of
-// training/growth, which computes, in integers.
+// width grows by whole factors, heads are copied whole, an output may become one
+// of its own, nothing shrinks but the context, and all else stays. Vocabulary is
+// the corpus's. It is the rule of training/growth, which computes, in integers.
 func CanGrow(from, to Model, vocabulary uint32) error {
 	from, to = from.plain(vocabulary), to.plain(vocabulary)
 	if from.Dim == 0 || from.Heads == 0 || from.KVHeads == 0 || to.Heads == 0 || to.KVHeads == 0 {
@@ -76,17 +76,18 @@ func CanGrow(from, to Model, vocabulary uint32) error {
 		return fmt.Errorf("heads of width %d cannot become %d wide", from.Dim/from.Heads, to.Dim/to.Heads)
 	case to.KVHeads%from.KVHeads != 0:
 		return fmt.Errorf("%d key-value heads are no multiple of %d", to.KVHeads, from.KVHeads)
-	case to.Heads/to.KVHeads < from.Heads/from.KVHeads:
-		return fmt.Errorf("%d heads on each key-value head are fewer than %d", to.Heads/to.KVHeads, from.Heads/from.KVHeads)
 	case to.FFN < from.FFN:
 		return fmt.Errorf("feed-forward width %d is below %d", to.FFN, from.FFN)
 	case to.Layers < from.Layers:
 		return fmt.Errorf("%d layers are fewer than %d", to.Layers, from.Layers)
+	case to.Tied && !from.Tied:
+		return errors.New("an output of its own cannot become the embedding")
 	}
 	rest := to
 	rest.Dim, rest.Heads, rest.KVHeads, rest.FFN, rest.Layers, rest.Context = from.Dim, from.Heads, from.KVHeads, from.FFN, from.Layers, from.Context
+	rest.Tied = from.Tied
 	if rest != from {
-		return errors.New("vocabulary, tying, norms, biases and rotary embedding must stay")
+		return errors.New("vocabulary, norms, biases and rotary embedding must stay")
 	}
 	return nil
 }

@@ -42,7 +42,8 @@ func TestValidateStart(t *testing.T) {
 		{ladder, func(s *program.Spec) { s.Rungs[1].Model.Dim = 40 }, "width 40 is no multiple of 16"},
 		{ladder, func(s *program.Spec) { s.Rungs[1].Model.Heads = 2; s.Rungs[1].Model.KVHeads = 2 }, "heads of width 8 cannot become 16 wide"},
 		{ladder, func(s *program.Spec) { s.Rungs[1].Model.FFN = 31 }, "feed-forward width 31 is below 32"},
-		{ladder, func(s *program.Spec) { s.Rungs[1].Model.Tied = false }, "tying, norms"},
+		{ladder, func(s *program.Spec) { s.Rungs[1].Model.Tied = false }, ""},
+		{ladder, func(s *program.Spec) { s.Rungs[0].Model.Tied = false }, "an output of its own cannot become the embedding"},
 		{ladder, func(s *program.Spec) { s.Rungs[1].Model.RopeTheta = 500000 }, "rotary embedding must stay"},
 		{ladder, func(s *program.Spec) { s.Rungs[1].Model.RopeTheta = 10000 }, ""}, // what it is where nothing is said
 		{ladder, func(s *program.Spec) { s.Rungs[1].Model.Vocab = 512 }, ""},

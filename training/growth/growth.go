@@ -5,11 +5,12 @@
 // Width grows by whole copies. The residual stream of a model r times as wide is r
 // copies of the old one, which leaves the mean square, and so RMSNorm, as it was;
 // a matrix that reads copies is divided by their number. Heads are copied whole,
-// so that the rotary embedding stays; feed-forward units need not be copied evenly.
+// so that the rotary embedding stays, and may be shared out among more keys; feed-forward units need not be copied evenly.
 // Exact copies would get equal gradients and never part, so noise is added to the
 // matrices that read copies, and what one copy gets is taken from the others: the
 // sum, which is all the old function sees, stays. (Du and others 2024, Samragh and
 // others 2024.)
+// An output that was the embedding may become a matrix of its own.
 // A shorter context changes nothing for the texts that still fit.
 //
 // Depth grows by layers that pass the residual stream on: each is a copy of the layer
@@ -54,18 +55,19 @@ func Check(from, to engine.Shape) error {
 		return fmt.Errorf("grow: %w: heads of width %d cannot become %d wide; change their number with the width", ErrShape, from.HeadDim(), to.HeadDim())
 	case to.KVHeads%from.KVHeads != 0:
 		return fmt.Errorf("grow: %w: %d key-value heads are no multiple of %d", ErrShape, to.KVHeads, from.KVHeads)
-	case to.Heads/to.KVHeads < from.Heads/from.KVHeads:
-		return fmt.Errorf("grow: %w: %d heads on each key-value head are fewer than %d", ErrShape, to.Heads/to.KVHeads, from.Heads/from.KVHeads)
 	case to.FFN < from.FFN:
 		return fmt.Errorf("grow: %w: feed-forward width %d is below %d", ErrShape, to.FFN, from.FFN)
 	case to.Layers < from.Layers:
 		return fmt.Errorf("grow: %w: %d layers are fewer than %d", ErrShape, to.Layers, from.Layers)
+	case to.Tied && !from.Tied:
+		return fmt.Errorf("grow: %w: an output of its own cannot become the embedding", ErrShape)
 	}
 	// All that is left must be equal, whatever fields a shape has or may yet get.
 	rest := to
 	rest.Dim, rest.Heads, rest.KVHeads, rest.FFN, rest.Layers, rest.Context = from.Dim, from.Heads, from.KVHeads, from.FFN, from.Layers, from.Context
+	rest.Tied = from.Tied
 	if rest != from {
-		return fmt.Errorf("grow: %w: vocabulary, norms, rotary embedding and tying must be as they were", ErrShape)
+		return fmt.Errorf("grow: %w: vocabulary, norms, biases and rotary embedding must be as they were", ErrShape)
 	}
 	return nil
 }

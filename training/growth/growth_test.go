@@ -97,6 +97,9 @@ func growths() map[string][2]engine.Shape {
 			return s
 		}()}
 	}
+	list["untied"] = [2]engine.Shape{shapeOf(16, 2, 2, 1, 24, true), shapeOf(32, 3, 4, 2, 48, false)}
+	list["smaller groups"] = [2]engine.Shape{shapeOf(24, 2, 6, 1, 24, true), shapeOf(24, 2, 6, 3, 24, true)}
+	list["smaller groups that do not divide"] = [2]engine.Shape{shapeOf(24, 2, 6, 2, 24, true), shapeOf(48, 2, 12, 6, 24, false)}
 	shorter := shapeOf(32, 2, 4, 2, 48, true)
 	shorter.Context = 16
 	list["a shorter context"] = [2]engine.Shape{shapeOf(16, 2, 2, 1, 24, true), shorter}
@@ -197,16 +200,15 @@ func TestGolden(t *testing.T) {
 }
 
 func TestRefuses(t *testing.T) {
-	from := shapeOf(16, 2, 2, 1, 24, true)
+	from := shapeOf(16, 2, 2, 1, 24, false)
 	for name, change := range map[string]func(*engine.Shape){
 		"uneven width":     func(s *engine.Shape) { s.Dim, s.Heads = 24, 3 },
 		"wider heads":      func(s *engine.Shape) { s.Dim = 32 },
 		"uneven keys":      func(s *engine.Shape) { s.KVHeads, s.Dim, s.Heads = 3, 48, 6; s.Heads = 5 },
-		"smaller groups":   func(s *engine.Shape) { s.KVHeads = 2 },
 		"narrower":         func(s *engine.Shape) { s.FFN = 23 },
 		"shallower":        func(s *engine.Shape) { s.Layers = 1 },
 		"other vocabulary": func(s *engine.Shape) { s.Vocab++ },
-		"other output":     func(s *engine.Shape) { s.Tied = false },
+		"other output":     func(s *engine.Shape) { s.Tied = true },
 		"other scaling":    func(s *engine.Shape) { s.RopeScaling = engine.RopeScaling{Kind: engine.RopeLinear, Factor: 2} },
 		"biases":           func(s *engine.Shape) { s.QKVBias = true },
 		"other rotation":   func(s *engine.Shape) { s.RopeTheta *= 2 },

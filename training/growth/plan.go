@@ -29,7 +29,7 @@ func one(n int) copying { return newCopying(n, n, func(i int) int { return i }) 
 
 type plan struct {
 	dim, query, kv, ffn, vocab copying
-	tied                       bool
+	tied, untie                bool  // the new model; that is, the old one was and it is not
 	width                      int   // new over old
 	layer                      []int // the old layer of each new one
 	identity                   []bool
@@ -39,15 +39,20 @@ type plan struct {
 func newPlan(from, to engine.Shape, noise int) *plan {
 	head := from.HeadDim()
 	oldGroup, newGroup := from.Heads/from.KVHeads, to.Heads/to.KVHeads
-	// A new head must stand below a copy of its old key-value head.
-	headOf := func(h int) int { return h/newGroup%from.KVHeads*oldGroup + h%newGroup%oldGroup }
+	// A new head must stand below a copy of its old key-value head. All new heads
+	// below copies of one take its old heads in turn.
+	headOf := func(h int) int {
+		key := h / newGroup
+		turn := key/from.KVHeads*newGroup + h%newGroup
+		return key%from.KVHeads*oldGroup + turn%oldGroup
+	}
 	p := &plan{
 		dim:   newCopying(from.Dim, to.Dim, func(i int) int { return i % from.Dim }),
 		query: newCopying(from.Dim, to.Dim, func(i int) int { return headOf(i/head)*head + i%head }),
 		kv:    newCopying(from.KVHeads*head, to.KVHeads*head, func(i int) int { return i % (from.KVHeads * head) }),
 		ffn:   newCopying(from.FFN, to.FFN, func(i int) int { return i % from.FFN }),
 		vocab: one(from.Vocab),
-		tied:  from.Tied, width: to.Dim / from.Dim, noise: float64(noise) / 1000,
+		tied:  to.Tied, untie: from.Tied && !to.Tied, width: to.Dim / from.Dim, noise: float64(noise) / 1000,
 	}
 	for l := range to.Layers {
 		old := l * from.Layers / to.Layers
@@ -60,6 +65,9 @@ func newPlan(from, to engine.Shape, noise int) *plan {
 // source names the old tensor of a new one, and reports whether its layer is to
 // pass the residual stream on.
 func (p *plan) source(name string) (string, bool) {
+	if p.untie && name == "lm_head.weight" {
+		return "model.embed_tokens.weight", false
+	}
 	rest, layer := strings.CutPrefix(name, "model.layers.")
 	if !layer {
 		return name, false
