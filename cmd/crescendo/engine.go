@@ -29,6 +29,9 @@ func (c *cli) engineBench() *cobra.Command {
 				return usagef("%v", err).hinted("see: crescendo engine bench --list")
 			}
 			e, err := engineOf(s.Threads, kernel)
+			if err == nil {
+				e, err = profiled(e, s.Profile)
+			}
 			if err != nil {
 				return err
 			}
@@ -43,8 +46,8 @@ func (c *cli) engineBench() *cobra.Command {
 				return err
 			}
 			return c.print(r, func(w writer) {
-				fmt.Fprintf(w, "%s, %s, %d threads, %s: %.0f tokens/s training (%.0f per CPU-second), %.0f prompt, %.0f decoding; %d MB; loss %.4f; weights %s\n",
-					r.Model, r.Optimizer, r.Threads, r.Kernel, r.Train, r.TrainByCPU, r.Prefill, r.Decode, r.PeakBytes>>20, r.Loss, r.SHA256[:16])
+				fmt.Fprintf(w, "%s, %s, %s, %d threads, %s: %.0f tokens/s training (%.0f per CPU-second), %.0f prompt, %.0f decoding; %d MB; loss %.4f; weights %s\n",
+					r.Model, r.Optimizer, r.Profile, r.Threads, r.Kernel, r.Train, r.TrainByCPU, r.Prefill, r.Decode, r.PeakBytes>>20, r.Loss, r.SHA256[:16])
 			})
 		},
 	}
@@ -53,6 +56,7 @@ func (c *cli) engineBench() *cobra.Command {
 	f.IntVar(&s.Threads, "threads", runtime.NumCPU(), "goroutines to use")
 	f.StringVar(&kernel, "kernel", "", "code path: portable, avx2, avx512, neon (default: the fastest)")
 	f.IntVar(&s.Steps, "steps", bench.Steps, "training steps; others than the default give other weights")
+	f.StringVar(&s.Profile, "profile", native.R0, "numeric profile to train under: r0 or bf16; decoding is r0")
 	f.StringVar(&s.Kind, "optimizer", "", "muon or adamw (default: the model's)")
 	f.BoolVar(&list, "list", false, "list the models and stop")
 	return cmd
@@ -71,6 +75,15 @@ func engineOf(threads int, kernel string) (engine.Engine, error) {
 		return nil, usagef("%v", err).hinted("this machine has: %v", native.Kernels())
 	}
 	return e, nil
+}
+
+// profiled is the engine under the numeric profile named.
+func profiled(e engine.Engine, name string) (engine.Engine, error) {
+	p, err := native.WithProfile(e, name)
+	if err != nil {
+		return nil, usagef("%v", err).hinted("take %s or %s", native.R0, native.BF16)
+	}
+	return p, nil
 }
 
 func (c *cli) printModels() error {

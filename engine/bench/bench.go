@@ -68,6 +68,7 @@ func Named(name string) (Model, error) {
 type Result struct {
 	Model      string  `json:"model"`
 	Optimizer  string  `json:"optimizer"`
+	Profile    string  `json:"profile"`
 	Threads    int     `json:"threads"`
 	Kernel     string  `json:"kernel"`
 	Train      float64 `json:"train_tokens_per_second"`
@@ -80,12 +81,13 @@ type Result struct {
 	Steps      int     `json:"steps"`
 }
 
-// Settings are what a run may vary. Steps and Kind change the hash of the
-// weights, the others must not.
+// Settings are what a run may vary. Steps, Kind and the profile change the hash of
+// the weights, the others must not.
 type Settings struct {
 	Threads int
 	Steps   int    // 0 for Steps
 	Kind    string // of optimizer, "" for the model's own
+	Profile string // numeric profile of the engine, for the result
 }
 
 // Run trains a fresh model and then decodes with it.
@@ -96,7 +98,7 @@ func Run(e engine.Engine, m Model, s Settings) (Result, error) {
 	if s.Kind == "" {
 		s.Kind = m.Kind
 	}
-	r := Result{Model: m.Name, Optimizer: s.Kind, Threads: s.Threads, Kernel: e.Kernel(), Steps: s.Steps}
+	r := Result{Model: m.Name, Optimizer: s.Kind, Profile: s.Profile, Threads: s.Threads, Kernel: e.Kernel(), Steps: s.Steps}
 	model, err := e.New(m.Shape)
 	if err != nil {
 		return r, fmt.Errorf("measure %s: %w", m.Name, err)
