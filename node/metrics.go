@@ -15,7 +15,7 @@ import (
 type measures struct{ handler http.Handler }
 
 func measuresOf(m *record.Model, site *hub.Hub) measures {
-	return measures{telemetry.Handler("hub", telemetry.Programme(m, site.Viewers))}
+	return measures{telemetry.Handler("hub", telemetry.Programme(m, site.Viewers), telemetry.Live(site.Deliveries))}
 }
 
 // Routes implements hub.Section.

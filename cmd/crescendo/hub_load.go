@@ -24,6 +24,7 @@ func (c *cli) hubLoad() *cobra.Command {
 				fmt.Fprintf(w, "first page     median %.0f ms, 99 in 100 within %.0f ms\n", report.FirstMedian, report.First99)
 				fmt.Fprintf(w, "updates        %d different ones, %d in all, %.1f MB\n", report.Updates, report.Events, float64(report.Bytes)/1e6)
 				fmt.Fprintf(w, "after the first viewer   median %.1f ms, 99 in 100 within %.1f ms, last %.1f ms\n", report.LateMedian, report.Late99, report.LateMost)
+				fmt.Fprintf(w, "sent by the hub          %.0f, of them %.0f over 100 ms after they were made, %.0f over 1 s, %.0f over 3 s\n", report.Sent, report.SentOver100, report.SentOver1s, report.SentOver3s)
 				fmt.Fprintf(w, "hub            %.1f ms CPU a block over %.0f blocks, %.0f %% of a core\n", report.CPUPerBlock, report.Blocks, 100*report.CPUShare)
 				fmt.Fprintf(w, "memory         %.0f MB, %.0f MB before\n", report.Memory/1e6, report.Before/1e6)
 			})

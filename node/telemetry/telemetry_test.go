@@ -18,6 +18,7 @@ import (
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/ledger"
 	"github.com/crescendo-network/crescendo/role/hub/hubtest"
+	"github.com/crescendo-network/crescendo/role/hub/live"
 	"github.com/crescendo-network/crescendo/role/hub/record"
 )
 
@@ -69,7 +70,11 @@ func story(t *testing.T) *record.Model {
 // everything is what all our processes together serve.
 func everything(t *testing.T) string {
 	t.Helper()
-	return scrape(t, Handler("test", Programme(story(t), func() int { return 7 }), Ledger(fixedHead{height: 12}), Archive(func() crescendo.Height { return 11 })))
+	return scrape(t, Handler("test", Programme(story(t), func() int { return 7 }), Ledger(fixedHead{height: 12}), Archive(func() crescendo.Height { return 11 }), Live(deliveries)))
+}
+
+func deliveries() []live.Delivered {
+	return []live.Delivered{{Count: 9}, {Over: 300 * time.Millisecond, Count: 2}}
 }
 
 func scrape(t *testing.T, h http.Handler) string {
@@ -90,7 +95,7 @@ func TestEveryFamilyIsServed(t *testing.T) {
 	for _, m := range sampleName.FindAllStringSubmatch(text, -1) {
 		served = append(served, m[1])
 	}
-	for _, f := range slices.Concat(processFamilies, programmeFamilies, ledgerFamilies, archiveFamilies) {
+	for _, f := range slices.Concat(processFamilies, programmeFamilies, ledgerFamilies, archiveFamilies, liveFamilies) {
 		if !slices.Contains(served, f.name) {
 			t.Errorf("%s is described and never served", f.name)
 		}
@@ -101,7 +106,7 @@ func TestEveryFamilyIsServed(t *testing.T) {
 	for _, line := range []string{
 		`crescendo_supply_error 0`, `crescendo_hub_disagreements 0`, `crescendo_hub_viewers 7`, `crescendo_ledger_up 1`,
 		`crescendo_ledger_height 12`, `crescendo_archive_height 11`, `crescendo_process_info{role="test"} 1`,
-		`stage="serving"} 1`,
+		`stage="serving"} 1`, `crescendo_hub_deliveries_total{over_ms="0"} 9`, `crescendo_hub_deliveries_total{over_ms="300"} 2`,
 	} {
 		if !strings.Contains(text, line) {
 			t.Errorf("not served: %s\n%s", line, ours(text))

@@ -30,6 +30,7 @@ const (
 	heartbeat  = 20 * time.Second
 	writeLimit = 15 * time.Second // a viewer that takes nothing for so long is dropped
 	maxTopics  = 1024
+	maxJoined  = 8 // different needs of viewers that are kept ready
 )
 
 // Server holds topics and their viewers. The zero value is not usable; call
@@ -37,6 +38,7 @@ const (
 type Server struct {
 	render  func(ctx context.Context, topic string) ([]Fragment, error)
 	viewers atomic.Int64
+	late    lateness
 
 	mu     sync.Mutex
 	topics map[string]*topic // guarded by mu
@@ -48,7 +50,16 @@ type topic struct {
 	version   uint64        // guarded by mu
 	fragments []fragment    // in the order of the page; guarded by mu
 	changed   chan struct{} // closed at the next change; guarded by mu
+	at        time.Time     // of the newest version; guarded by mu
+	joined    []joined      // at most maxJoined; guarded by mu
 	watching  int           // guarded by Server.mu
+}
+
+// joined is what those who have seen a version need, in one piece: most
+// viewers have seen the same one.
+type joined struct {
+	seen uint64
+	data []byte
 }
 
 type fragment struct {
@@ -119,7 +130,7 @@ func (t *topic) update(fragments []Fragment) {
 	if !changed {
 		return
 	}
-	t.version = version
+	t.version, t.at, t.joined = version, time.Now(), nil
 	close(t.changed)
 	t.changed = make(chan struct{})
 }
@@ -137,11 +148,27 @@ func event(f Fragment) []byte {
 	return b.Bytes()
 }
 
+// news is what a viewer still needs.
+type news struct {
+	data    []byte // nobody changes it
+	version uint64
+	at      time.Time       // when that version was made
+	more    <-chan struct{} // closed when there is another
+}
+
 // since returns what a viewer that has seen a version still needs, in one
-// piece, and a channel that is closed when there is more.
-func (t *topic) since(seen uint64) (data []byte, version uint64, more <-chan struct{}) {
+// piece.
+func (t *topic) since(seen uint64) news {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return news{t.join(seen), t.version, t.at, t.changed}
+}
+
+// join needs mu.
+func (t *topic) join(seen uint64) (data []byte) {
+	if i := slices.IndexFunc(t.joined, func(j joined) bool { return j.seen == seen }); i >= 0 {
+		return t.joined[i].data
+	}
 	size, n := 0, 0
 	for _, f := range t.fragments {
 		if f.version > seen {
@@ -156,7 +183,10 @@ func (t *topic) since(seen uint64) (data []byte, version uint64, more <-chan str
 			}
 		}
 	}
-	return data, t.version, t.changed
+	if len(t.joined) < maxJoined {
+		t.joined = append(t.joined, joined{seen, data})
+	}
+	return data
 }
 
 // watch joins a topic, rendering it first if nobody watches it yet.
@@ -220,26 +250,29 @@ func (s *Server) ServeTopic(w http.ResponseWriter, r *http.Request, name string)
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
-	stream(r.Context(), http.NewResponseController(w), w, t)
+	s.stream(r.Context(), http.NewResponseController(w), w, t)
 }
 
-func stream(ctx context.Context, c *http.ResponseController, w http.ResponseWriter, t *topic) {
+func (s *Server) stream(ctx context.Context, c *http.ResponseController, w http.ResponseWriter, t *topic) {
 	c.SetReadDeadline(time.Time{}) // the request is over, the viewer stays
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	var seen uint64
 	for {
-		data, version, more := t.since(seen)
-		if len(data) > 0 {
-			if !send(c, w, data) {
+		n := t.since(seen)
+		if len(n.data) > 0 {
+			if !send(c, w, n.data) {
 				return
 			}
-			seen = version
+			if seen > 0 { // the first one is old already
+				s.late.note(time.Since(n.at))
+			}
+			seen = n.version
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-more:
+		case <-n.more:
 		case <-beat.C:
 			if !send(c, w, []byte(": still here\n\n")) {
 				return

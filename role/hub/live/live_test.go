@@ -6,8 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -139,16 +142,90 @@ func TestRenderedOnce(t *testing.T) {
 func TestNoBacklog(t *testing.T) {
 	tp := &topic{changed: make(chan struct{})}
 	tp.update([]Fragment{{"a", []byte("0")}, {"b", []byte("0")}})
-	_, seen, _ := tp.since(0)
+	seen := tp.since(0).version
 	for i := range 1000 {
 		tp.update([]Fragment{{"a", fmt.Append(nil, i+1)}, {"b", []byte("0")}})
 	}
-	data, version, _ := tp.since(seen)
-	if got, want := string(data), "event: a\ndata: 1000\n\n"; got != want {
+	n := tp.since(seen)
+	if got, want := string(n.data), "event: a\ndata: 1000\n\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if data, _, _ := tp.since(version); len(data) != 0 {
-		t.Errorf("sent again: %q", data)
+	if n := tp.since(n.version); len(n.data) != 0 {
+		t.Errorf("sent again: %q", n.data)
+	}
+}
+
+// What viewers need is made once for all who have seen the same, whatever
+// others have seen, and never of an old version.
+func TestWhatIsJoinedIsRight(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	tp := &topic{changed: make(chan struct{})}
+	pages := map[uint64]map[string]string{0: {}} // by version, what a viewer has who got everything
+	current := map[string]string{}
+	for step := range 2000 {
+		for _, name := range []string{"a", "b", "c"} {
+			if rng.IntN(2) == 0 {
+				current[name] = fmt.Sprint(step)
+			}
+		}
+		var fragments []Fragment
+		for _, name := range slices.Sorted(maps.Keys(current)) {
+			fragments = append(fragments, Fragment{name, []byte(current[name])})
+		}
+		tp.update(fragments)
+		pages[tp.version] = maps.Clone(current)
+		for range 12 {
+			seen := uint64(rng.Int64N(int64(tp.version) + 1))
+			has := maps.Clone(pages[seen])
+			n := tp.since(seen)
+			for _, e := range strings.Split(strings.TrimSuffix(string(n.data), "\n\n"), "\n\n") {
+				name, data, _ := strings.Cut(strings.TrimPrefix(e, "event: "), "\ndata: ")
+				if e != "" {
+					has[name] = data
+				}
+			}
+			if n.version != tp.version || !maps.Equal(has, current) {
+				t.Fatalf("step %d: who had version %d and is given %q has %v, want %v", step, seen, n.data, has, current)
+			}
+		}
+		if len(tp.joined) > maxJoined {
+			t.Fatalf("step %d: %d answers are kept", step, len(tp.joined))
+		}
+	}
+}
+
+// Late updates are counted as late, and nobody's first page is an update.
+func TestDeliveriesAreCounted(t *testing.T) {
+	var page source
+	s := New(page.render)
+	v, _ := watch(t, s)
+	v.next()
+	v.next()
+	counts := func() (out []uint64) {
+		for _, d := range s.Deliveries() {
+			out = append(out, d.Count)
+		}
+		return out
+	}
+	if got := counts(); got[0] != 0 {
+		t.Errorf("the first page counts as an update: %v", got)
+	}
+	page.b.Store(1)
+	refresh(t, s)
+	v.next()
+	for s.Deliveries()[0].Count == 0 { // it is counted after it was sent
+		time.Sleep(time.Millisecond)
+	}
+	if got := counts(); got[0] != 1 {
+		t.Errorf("one update is counted as %v", got)
+	}
+	var l lateness
+	l.note(50 * time.Millisecond)
+	l.note(5 * time.Second)
+	for i, want := range []uint64{2, 2, 2, 1, 1, 1, 1} {
+		if got := l.over[i].Load(); got != want {
+			t.Errorf("over %v: %d, want %d", lateBounds[i], got, want)
+		}
 	}
 }
 
@@ -204,7 +281,7 @@ func BenchmarkChange(b *testing.B) {
 	for i := range b.N {
 		tp.update([]Fragment{{"a", fmt.Append(html, i)}})
 		for k := range seen {
-			_, seen[k], _ = tp.since(seen[k])
+			seen[k] = tp.since(seen[k]).version
 		}
 	}
 }

@@ -57,6 +57,11 @@ type Report struct {
 	Late99      float64 `json:"late_99_ms"`
 	LateMost    float64 `json:"late_most_ms"`
 
+	Sent        float64 `json:"sent"`             // updates the hub handed to the network meanwhile, by its own count
+	SentOver100 float64 `json:"sent_over_100_ms"` // of them, so long after they were made
+	SentOver1s  float64 `json:"sent_over_1_s"`
+	SentOver3s  float64 `json:"sent_over_3_s"`
+
 	Blocks      float64 `json:"blocks"`                      // executed by the hub meanwhile
 	CPUSeconds  float64 `json:"cpu_seconds"`                 // of the hub, meanwhile
 	CPUPerBlock float64 `json:"cpu_per_block_ms"`            // zero without blocks
@@ -280,6 +285,7 @@ func (w *crowd) report(c Config, seconds float64, lost int, before, start, end u
 		Viewers: c.Viewers - w.refused - lost, Refused: w.refused, Lost: lost, Seconds: seconds,
 		Events: w.events.Load(), Bytes: w.bytes.Load(), Blocks: end.height - start.height,
 		CPUSeconds: end.cpu - start.cpu, Memory: end.resident, Before: before.resident,
+		Sent: end.sent - start.sent, SentOver100: end.over100 - start.over100, SentOver1s: end.over1s - start.over1s, SentOver3s: end.over3s - start.over3s,
 	}
 	for _, at := range w.first {
 		if time.Since(at).Seconds() < seconds+1 {
@@ -306,7 +312,7 @@ func spread(d []time.Duration) (median, high, most float64) {
 }
 
 // usage is what a hub says of itself.
-type usage struct{ cpu, resident, height float64 }
+type usage struct{ cpu, resident, height, sent, over100, over1s, over3s float64 }
 
 // measure reads a hub's measurements.
 func measure(ctx context.Context, hub string) (usage, error) {
@@ -330,6 +336,7 @@ func measure(ctx context.Context, hub string) (usage, error) {
 	for lines.Scan() {
 		for name, dst := range map[string]*float64{
 			"process_cpu_seconds_total ": &u.cpu, "process_resident_memory_bytes ": &u.resident, "crescendo_hub_height ": &u.height,
+			deliveries(0): &u.sent, deliveries(100): &u.over100, deliveries(1000): &u.over1s, deliveries(3000): &u.over3s,
 		} {
 			if value, ok := bytes.CutPrefix(lines.Bytes(), []byte(name)); ok {
 				fmt.Sscan(string(value), dst)
@@ -337,4 +344,10 @@ func measure(ctx context.Context, hub string) (usage, error) {
 		}
 	}
 	return u, lines.Err()
+}
+
+// deliveries is how the line begins that says how many updates took longer
+// than so many milliseconds.
+func deliveries(over int) string {
+	return fmt.Sprintf("crescendo_hub_deliveries_total{over_ms=\"%d\"} ", over)
 }
