@@ -241,19 +241,53 @@ const patience = 10 * time.Minute
 // until waits for an expression to become true, across navigations.
 func (p *tab) until(what, expression string) {
 	p.t.Helper()
+	p.told(what, fmt.Sprintf(`(%s) ? "so" : ""`, expression))
+}
+
+// told waits for an expression to become a text that is not empty, across
+// navigations, and returns it. What a test wants to know together it has to ask
+// for together: a moment later the page may be another one.
+func (p *tab) told(what, expression string) string {
+	p.t.Helper()
 	for end := time.Now().Add(patience); ; time.Sleep(200 * time.Millisecond) {
 		ctx, cancel := context.WithTimeout(p.ctx, 20*time.Second)
-		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
+		said, err := chromedp.Run(ctx, chromedp.Evaluate[string](expression))
 		cancel()
 		switch {
-		case err == nil && ok:
-			return
+		case err == nil && said != "":
+			return said
 		case p.ctx.Err() != nil:
 			p.t.Fatalf("wait for %s: the browser is gone", what)
 		case time.Now().After(end):
 			p.t.Fatalf("waited %v for: %s (last: %v); the page says:\n%.2000s", patience, what, err, p.text())
 		}
 	}
+}
+
+// reloaded waits for an expression to become a text that is not empty on a page
+// that does not update itself: it is loaded again and again. What the browser
+// notes about answers that are not there yet does not count.
+func (p *tab) reloaded(path, what, expression string) string {
+	p.t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(time.Second) {
+		p.visit(path)
+		ctx, cancel := context.WithTimeout(p.ctx, 20*time.Second)
+		said, err := chromedp.Run(ctx, chromedp.Evaluate[string](expression))
+		cancel()
+		if err == nil && said != "" {
+			return said
+		}
+		p.take()
+		if p.ctx.Err() != nil || time.Now().After(end) {
+			p.t.Fatalf("waited %v for: %s on %s (last: %v); the page says:\n%.3000s", patience, what, path, err, p.text())
+		}
+	}
+}
+
+// still keeps a page from updating itself, for those who look at it for long.
+func (p *tab) still() {
+	p.t.Helper()
+	value[int](p, `document.addEventListener("htmx:sseBeforeMessage", function (e) { e.preventDefault(); e.stopImmediatePropagation(); }, true), 1`)
 }
 
 // reading waits for a text on the page.

@@ -88,7 +88,8 @@ func testPages(t *testing.T, b *chromium, more ...string) {
 	if len(pages) < 10 {
 		t.Fatalf("only %d kinds of pages are linked from the front page", len(pages))
 	}
-	for _, l := range []look{desktop, {width: phone.width, height: phone.height, dark: true}} {
+	dark := func(l look) look { l.dark = true; return l }
+	for _, l := range []look{desktop, dark(desktop), phone, dark(phone)} {
 		t.Run(l.String(), func(t *testing.T) { testLook(t, b, l, pages) })
 	}
 	t.Run("without-javascript", func(t *testing.T) { testNoScript(t, b, pages) })
@@ -100,6 +101,7 @@ func testLook(t *testing.T, b *chromium, l look, pages []string) {
 	p := b.open(t, l)
 	for _, path := range pages {
 		p.visit(path)
+		p.still()
 		if over := value[int](p, "document.documentElement.scrollWidth - document.documentElement.clientWidth"); over > 0 {
 			t.Errorf("%s: %d pixels wider than a screen of %d: %s", path, over, l.width, value[string](p, widest))
 		}

@@ -38,8 +38,9 @@ func testRebuilt(t *testing.T, p *programme) {
 	}
 }
 
-// ages differ from moment to moment, and tokens of forms from visit to visit.
-var ages = regexp.MustCompile(`(?i)[0-9]+ ?(s|seconds|minutes|m|h|hours)[0-9 msh]* (old|ago)|name="csrf" value="[^"]*"|data-csrf="[^"]*"`)
+// ages differ from moment to moment, what is measured from time to time, and
+// tokens of forms from visit to visit.
+var ages = regexp.MustCompile(`(?i)[0-9]+ ?(s|seconds|minutes|min|m|h|hours|days)[0-9 msh]* (old|ago)|[0-9]+\.[0-9] ms|name="csrf" value="[^"]*"|data-csrf="[^"]*"`)
 
 // dump reads every kind of page of a hub, as far as its links reach.
 func dump(t *testing.T, hub string) map[string]string {
