@@ -115,7 +115,7 @@ func read(value []byte, into any) {
 
 // weigh returns what a record adds.
 func weigh(name string, id crescendo.RungID, value []byte) (entry, bool) {
-	e := entry{rung: id}
+	e := entry{rung: research.Contest(id).Rung()} // seasons have keys of their own
 	if value == nil {
 		return entry{}, name == "training/window"
 	}

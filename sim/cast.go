@@ -194,6 +194,9 @@ func ladder(w *world, organiser crescendo.Account) program.Spec {
 		})
 		if i%2 == 0 {
 			spec.Rungs[i].Competition = competition(w)
+			if i > 0 {
+				spec.Rungs[i].Season = season(w)
+			}
 		}
 		if raise := &spec.Rungs[i].Raise; w.cast.fails == crescendo.RungID(i+1) {
 			raise.SoftCap = raise.HardCap - raise.HardCap/10 // beyond what the treasury can buy alone

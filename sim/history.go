@@ -65,7 +65,7 @@ func (h *history) event(w *world, e crescendo.Event) {
 	case "program":
 		h.moved = w.height()
 		h.first(w, "rung %d enters %s", e.Rung, e.Get("to"))
-	case "research":
+	case "research", "season":
 		h.research(w, e)
 	case "funding":
 		if e.Kind == "funding.refunded" {

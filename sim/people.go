@@ -76,7 +76,9 @@ func (r *researcher) wake(w *world, a *actor) {
 		switch {
 		case !v.eligible():
 		case w.contested(v.id):
-			r.compete(w, v)
+			for _, at := range contests(v) {
+				r.compete(w, at)
+			}
 		case r.copies == "":
 			m := &research.MsgRegister{Sender: a.name, Rung: v.id, Recipe: recipe(a.name, v.id)}
 			if known, _ := research.Origins.Has(w.chain.store, slices.Clone(bytesOf(recipe(a.name, v.id-1)))); known {

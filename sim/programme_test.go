@@ -42,8 +42,8 @@ func TestProgramme(t *testing.T) {
 			}
 			continue
 		}
-		t.Logf("seed %d: %d blocks, %d events, %d trainers (%d cheats: %d of them expelled), %d rounds, %d void, %d stale, %d slashed, %d adopted (%d challengers, %d copies, %d refuted), %d crashes, %d cuts, stages %v, trace %s",
-			r.Seed, r.Blocks, r.Events, r.Trainers, r.Cheaters, r.Expelled, r.Rounds, r.Voids, r.Stale, r.Slashed, r.Adopted, r.Challengers, r.Copies, r.Refuted, r.Crashes, r.Cuts, r.Stages, r.Trace.Short())
+		t.Logf("seed %d: %d blocks, %d events, %d trainers (%d cheats: %d of them expelled), %d rounds, %d void, %d stale, %d slashed, %d adopted (%d challengers, %d seasons, %d copies, %d refuted), %d crashes, %d cuts, stages %v, trace %s",
+			r.Seed, r.Blocks, r.Events, r.Trainers, r.Cheaters, r.Expelled, r.Rounds, r.Voids, r.Stale, r.Slashed, r.Adopted, r.Challengers, r.Seasons, r.Copies, r.Refuted, r.Crashes, r.Cuts, r.Stages, r.Trace.Short())
 	}
 	t.Logf("an honest trainer is paid %d and loses %d on average (of %d), a cheating one is paid %d and loses %d (of %d)",
 		mean(honest.Paid, honest), mean(honest.Burned, honest), honest.People, mean(cheating.Paid, cheating), mean(cheating.Burned, cheating), cheating.People)

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/internal/digest"
@@ -17,35 +18,74 @@ func competition(w *world) research.Terms {
 		Replicas: uint32(w.between(2, 3)), MaxEntries: 8, KeepRecipes: 1, TrialsBP: 300, PrizeBP: 200}
 }
 
-// compete enters a recipe into a rung's competition and shows it in time. A
-// copier waits for somebody else's commitment and enters the same.
-func (r *researcher) compete(w *world, v *rung) {
-	c, err := research.Competitions.Get(w.chain.store, uint32(v.id))
+// season is a competition of newcomers that is over soon, or late.
+func season(w *world) research.Terms {
+	t := competition(w)
+	t.Stages, t.TrialBlocks = 1, uint64(w.between(10, 40))
+	return t
+}
+
+// contests are the two competitions that a rung may have.
+func contests(v *rung) []research.Contest {
+	return []research.Contest{research.Contest(v.id), research.SeasonOf(v.id)}
+}
+
+// compete enters a recipe into a contest and shows it in time. A copier waits for
+// the commitment of whom it copies and enters the same.
+func (r *researcher) compete(w *world, at research.Contest) {
+	c, err := research.Competitions.Get(w.chain.store, uint32(at))
 	if err != nil {
 		return // it opens with the raise
 	}
-	entry := r.entry(v.id)
-	salt := digest.Sum("sim/salt", []byte(r.self.name), []byte{byte(v.id)})
-	name := research.EntryCommitment(chainID, research.Contest(v.id), r.self.name, entry.ID(), salt)
-	mine, err := optional(research.Commitments.Get(w.chain.store, uint32(v.id), name[:], string(r.self.name)))
+	if known, _ := research.Veterans.Has(w.chain.store, uint32(at), string(r.self.name)); known {
+		return
+	}
+	entry := r.entry(at)
+	salt := digest.Sum("sim/salt", []byte(r.self.name), place(at))
+	name := research.EntryCommitment(chainID, at, r.self.name, entry.ID(), salt)
+	mine, err := optional(research.Commitments.Get(w.chain.store, uint32(at), name[:], string(r.self.name)))
 	switch {
 	case err != nil:
 		w.fail("read the commitment of %s: %v", r.self.name, err)
-	case c.Phase == research.Entering && mine.Order == 0 && (r.copies == "" || c.Committed > 0):
-		w.send(r.self, purpose{kind: "enter", rung: v.id}, &research.MsgEnter{Sender: r.self.name, Rung: v.id, Commitment: name})
+	case c.Phase == research.Entering && mine.Order == 0 && (r.copies == "" || !at.IsSeason() && c.Committed > 0 || at.IsSeason() && w.entered(at, r.copies)):
+		w.send(r.self, purpose{kind: "enter", rung: at.Rung(), about: about(at)}, &research.MsgEnter{Sender: r.self.name, Rung: at.Rung(), Season: at.IsSeason(), Commitment: name})
 	case c.Phase == research.Revealing && mine.Order != 0 && mine.Revealed.IsZero():
-		w.send(r.self, purpose{kind: "show", rung: v.id}, &research.MsgRevealEntry{Sender: r.self.name, Rung: v.id, Recipe: entry, Salt: salt})
+		w.send(r.self, purpose{kind: "show", rung: at.Rung(), about: about(at)}, &research.MsgRevealEntry{Sender: r.self.name, Rung: at.Rung(), Season: at.IsSeason(), Recipe: entry, Salt: salt})
 	}
 }
 
-// entry is a researcher's recipe for a rung; a copier's does what that of the
+// entered reports whether an account has entered a contest.
+func (w *world) entered(at research.Contest, who crescendo.Account) bool {
+	all, err := research.Commitments.List(w.chain.store, nil, kv.MaxPage, uint32(at))
+	if err != nil {
+		w.fail("list commitments of %s: %v", at, err)
+	}
+	return slices.ContainsFunc(all, func(c kv.Entry[research.Commitment]) bool { return string(c.Rest[32:]) == string(who)+"\x00" })
+}
+
+// place tells contests apart where names and salts are made.
+func place(at research.Contest) []byte {
+	if at.IsSeason() {
+		return []byte{byte(at.Rung()), 1}
+	}
+	return []byte{byte(at.Rung())}
+}
+
+func about(at research.Contest) crescendo.Account {
+	if at.IsSeason() {
+		return "season"
+	}
+	return ""
+}
+
+// entry is a researcher's recipe for a contest; a copier's does what that of the
 // one it copies does.
-func (r *researcher) entry(rung crescendo.RungID) research.Recipe {
+func (r *researcher) entry(at research.Contest) research.Recipe {
 	source := r.self.name
 	if r.copies != "" {
 		source = r.copies
 	}
-	h := digest.Sum("sim/rate", []byte(source), []byte{byte(rung)})
+	h := digest.Sum("sim/rate", []byte(source), place(at))
 	rate := 1_000 + binary.BigEndian.Uint32(h[:4])%50_000
 	return research.Recipe{Version: research.RecipeVersion, Author: r.self.name, Name: "by " + string(r.self.name),
 		Optimizer: research.Optimizer{Kind: "adamw", LRMillionths: rate, MatrixLRMillionths: rate}, Sequences: []uint32{1, 2, 4}[h[4]%3]}
@@ -55,35 +95,35 @@ func (r *researcher) entry(rung crescendo.RungID) research.Recipe {
 func (t *trainer) runs() bool { return t.pace%2 == 0 }
 
 // try joins a competition as a runner, and does what it is designated to.
-func (t *trainer) try(w *world, v *rung) {
-	c, err := research.Competitions.Get(w.chain.store, uint32(v.id))
+func (t *trainer) try(w *world, at research.Contest) {
+	c, err := research.Competitions.Get(w.chain.store, uint32(at))
 	if err != nil || c.Phase >= research.Decided || !t.runs() {
 		return
 	}
-	me, err := optional(research.Runners.Get(w.chain.store, uint32(v.id), string(t.self.name)))
-	known, _ := research.Runners.Has(w.chain.store, uint32(v.id), string(t.self.name))
+	me, err := optional(research.Runners.Get(w.chain.store, uint32(at), string(t.self.name)))
+	known, _ := research.Runners.Has(w.chain.store, uint32(at), string(t.self.name))
 	if err != nil || me.Fault != "" {
 		return
 	}
 	if !known || me.Away {
-		w.send(t.self, purpose{kind: "run trials", rung: v.id, attempt: uint64(c.Stage)}, &research.MsgRun{Sender: t.self.name, Rung: v.id})
+		w.send(t.self, purpose{kind: "run trials", rung: at.Rung(), attempt: uint64(c.Stage), about: about(at)}, &research.MsgRun{Sender: t.self.name, Rung: at.Rung(), Season: at.IsSeason()})
 		return
 	}
-	duties, err := research.Duties.List(w.chain.store, nil, kv.MaxPage, uint32(v.id), string(t.self.name))
+	duties, err := research.Duties.List(w.chain.store, nil, kv.MaxPage, uint32(at), string(t.self.name))
 	if err != nil {
 		w.fail("read the duties of %s: %v", t.self.name, err)
 	}
 	for _, d := range duties {
-		m := t.result(v.id, d.Rest)
-		trial, _ := research.Trials.Get(w.chain.store, uint32(v.id), m.Stage, m.Recipe[:], m.Seed)
-		said, err := optional(research.Results.Get(w.chain.store, uint32(v.id), m.Stage, m.Recipe[:], m.Seed, string(t.self.name)))
-		p := purpose{rung: v.id, round: crescendo.Round(m.Stage), attempt: uint64(m.Seed), about: crescendo.Account(m.Recipe.String())}
+		m := t.result(at, d.Rest)
+		trial, _ := research.Trials.Get(w.chain.store, uint32(at), m.Stage, m.Recipe[:], m.Seed)
+		said, err := optional(research.Results.Get(w.chain.store, uint32(at), m.Stage, m.Recipe[:], m.Seed, string(t.self.name)))
+		p := purpose{rung: at.Rung(), round: crescendo.Round(m.Stage), attempt: uint64(m.Seed), about: about(at) + crescendo.Account(m.Recipe.String())}
 		switch {
 		case err != nil:
 			w.fail("read a result of %s: %v", t.self.name, err)
 		case said.Commitment.IsZero() && trial.Committed < trial.Wanted:
 			p.kind = "commit trial"
-			w.send(t.self, p, &research.MsgCommitTrial{Sender: t.self.name, Rung: v.id, Stage: m.Stage, Recipe: m.Recipe, Seed: m.Seed,
+			w.send(t.self, p, &research.MsgCommitTrial{Sender: t.self.name, Rung: at.Rung(), Season: at.IsSeason(), Stage: m.Stage, Recipe: m.Recipe, Seed: m.Seed,
 				Commitment: research.TrialCommitment(chainID, *m)})
 		case !said.Commitment.IsZero() && said.Digest.IsZero() && trial.Shown:
 			p.kind = "show trial"
@@ -94,8 +134,8 @@ func (t *trainer) try(w *world, v *rung) {
 
 // result is what a trial comes to: a function of public data. Free riders make
 // something up, each its own.
-func (t *trainer) result(rung crescendo.RungID, key []byte) *research.MsgRevealTrial {
-	m := &research.MsgRevealTrial{Sender: t.self.name, Rung: rung, Stage: binary.BigEndian.Uint32(key), Recipe: crescendo.Hash(key[4:36]),
+func (t *trainer) result(at research.Contest, key []byte) *research.MsgRevealTrial {
+	m := &research.MsgRevealTrial{Sender: t.self.name, Rung: at.Rung(), Season: at.IsSeason(), Stage: binary.BigEndian.Uint32(key), Recipe: crescendo.Hash(key[4:36]),
 		Seed: binary.BigEndian.Uint32(key[36:]), Salt: digest.Sum("sim/trial salt", []byte(t.self.name), key)}
 	by := ""
 	if t.cheat != "" {
@@ -124,15 +164,18 @@ func (h *history) research(w *world, e crescendo.Event) {
 			w.report.Adopted++
 			w.report.Challengers++
 		}
+	case "season.decided":
+		h.first(w, "the season of rung %d ends with %s of %s qualified", e.Rung, e.Get("qualified"), e.Get("entries"))
+		w.report.Seasons++
 	case "research.stage-opened":
 		h.moved = w.height()
 		h.first(w, "stage %s of rung %d opens", e.Get("stage"), e.Rung)
-	case "research.runner-burned":
+	case "research.runner-burned", "season.runner-burned":
 		if w.cast.honest(crescendo.Account(e.Get("runner"))) {
 			w.fail("an honest runner loses its bond: %s", e)
 		}
 		w.report.Refuted++
-	case "research.copy":
+	case "research.copy", "season.copy":
 		w.report.Copies++
 		if w.cast.honest(crescendo.Account(e.Get("author"))) {
 			w.fail("an honest recipe is taken for a copy: %s", e)

@@ -58,6 +58,7 @@ type Report struct {
 	Copies   int // found
 	Refuted  int // runners who lied about a trial
 
+	Seasons     int // that ended with a decision
 	Challengers int // adopted recipes that beat the programme's own
 	Stages      []program.Stage
 	Trainers    int

@@ -60,7 +60,9 @@ func (t *trainer) wake(w *world, a *actor) {
 		v := &w.chain.rungs[i]
 		switch v.state.Stage {
 		case program.StageRaising, program.StageCompeting, program.StageTraining:
-			t.try(w, v)
+			for _, at := range contests(v) {
+				t.try(w, at)
+			}
 			t.train(w, v)
 		}
 	}

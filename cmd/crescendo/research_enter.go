@@ -123,7 +123,7 @@ func (c *cli) enterRecipe(ctx context.Context, r *remote, name string, data []by
 	if err != nil {
 		return err
 	}
-	look, err := trial.OutlookOf(spec, r.id(), recipe)
+	look, err := trial.OutlookOf(spec, research.Contest(r.id()), recipe)
 	if err != nil {
 		return err
 	}
@@ -308,7 +308,7 @@ func (c *cli) preview(ctx context.Context, name string, data []byte, author cres
 	if err != nil {
 		return err
 	}
-	look, err := trial.OutlookOf(spec, rung, recipe)
+	look, err := trial.OutlookOf(spec, research.Contest(rung), recipe)
 	if err != nil {
 		return err
 	}

@@ -194,8 +194,11 @@ func (v *verifier) one(ctx context.Context, spec program.Spec, comp research.Com
 	if err != nil {
 		return trialJSON{}, fmt.Errorf("read recipe %s: %w", n.Recipe.Short(), err)
 	}
-	task, err := trial.TaskOf(v.conn.Ledger.ChainID(), spec, v.rung, recipe, n, comp.Draw)
+	task, err := trial.TaskOf(v.conn.Ledger.ChainID(), spec, research.Contest(v.rung), recipe, n, comp.Draw)
 	if err != nil {
+		return trialJSON{}, err
+	}
+	if task, err = task.Asking(v.state, n, comp); err != nil {
 		return trialJSON{}, err
 	}
 	if task, err = task.Begun(ctx, v.state, v.conn.Ledger.ChainID(), v.conn.Blobs, reader.Hash()); err != nil {

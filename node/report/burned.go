@@ -6,15 +6,16 @@ import (
 	"github.com/crescendo-network/crescendo/research"
 )
 
-// burnedIn is what a rung's competition has burned: bonds of copies, of
+// burnedIn is what a contest has burned: bonds of copies, of
 // recipes that were never shown, and of runners that others refuted.
-func burnedIn(r kv.Reader, rung uint32, t research.Terms) (crescendo.Amount, error) {
-	c, err := optional(research.Competitions.Get(r, rung))
+func burnedIn(r kv.Reader, contest research.Contest, t research.Terms) (crescendo.Amount, error) {
+	at := uint32(contest)
+	c, err := optional(research.Competitions.Get(r, at))
 	if err != nil || c.Draw.IsZero() {
 		return 0, err // bonds burn when reveals close, or later
 	}
 	var sum crescendo.Amount
-	commitments, err := list(research.Commitments, r, rung)
+	commitments, err := list(research.Commitments, r, at)
 	if err != nil {
 		return 0, err
 	}
@@ -24,7 +25,7 @@ func burnedIn(r kv.Reader, rung uint32, t research.Terms) (crescendo.Amount, err
 			sum += t.Bond
 			continue
 		}
-		entry, err := research.Entries.Get(r, rung, shown[:])
+		entry, err := research.Entries.Get(r, at, shown[:])
 		if err != nil {
 			return 0, err
 		}
@@ -32,7 +33,7 @@ func burnedIn(r kv.Reader, rung uint32, t research.Terms) (crescendo.Amount, err
 			sum += t.Bond
 		}
 	}
-	runners, err := list(research.Runners, r, rung)
+	runners, err := list(research.Runners, r, at)
 	for _, e := range runners {
 		if e.Value.Fault != "" {
 			sum += t.RunnerBond

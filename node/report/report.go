@@ -15,6 +15,7 @@ import (
 	"github.com/crescendo-network/crescendo/inference"
 	"github.com/crescendo-network/crescendo/internal/kv"
 	"github.com/crescendo-network/crescendo/program"
+	"github.com/crescendo-network/crescendo/research"
 	"github.com/crescendo-network/crescendo/revenue"
 	"github.com/crescendo-network/crescendo/training"
 )
@@ -174,12 +175,19 @@ func Burned(r kv.Reader, rungs int) (crescendo.Amount, error) {
 	if err != nil {
 		return 0, err
 	}
-	for i, rung := range spec.Rungs {
-		lost, err := burnedIn(r, uint32(i+1), rung.Competition)
-		if err != nil {
-			return 0, err
+	for i := range spec.Rungs {
+		id := crescendo.RungID(i + 1)
+		for _, at := range []research.Contest{research.Contest(id), research.SeasonOf(id)} {
+			terms, _, err := spec.TermsOf(at)
+			if err != nil {
+				return 0, err
+			}
+			lost, err := burnedIn(r, at, terms)
+			if err != nil {
+				return 0, err
+			}
+			sum += lost
 		}
-		sum += lost
 	}
 	for rung := range rungs {
 		members, err := list(training.Members, r, uint32(rung+1))

@@ -192,7 +192,7 @@ func (u *run) conclude(ctx context.Context, p *report.Programme) error {
 func (u *run) money(ctx context.Context) (crescendo.Amount, error) {
 	accounts := append(u.cast.accounts(), "@treasury", "@evaluation/0")
 	for i := range u.Spec.Rungs {
-		for _, rule := range []string{"funding", "research", "training", "inference", "revenue", "governance"} {
+		for _, rule := range []string{"funding", "research", "season", "training", "inference", "revenue", "governance"} {
 			accounts = append(accounts, crescendo.Pot(rule, crescendo.RungID(i+1)))
 		}
 	}

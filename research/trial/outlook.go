@@ -27,7 +27,11 @@ type Outline struct {
 }
 
 // OutlookOf looks ahead; the error says why a recipe could not be trained.
-func OutlookOf(spec program.Spec, rung crescendo.RungID, recipe research.Recipe) (Outlook, error) {
+func OutlookOf(spec program.Spec, at research.Contest, recipe research.Recipe) (Outlook, error) {
+	t, rung, err := spec.TermsOf(at)
+	if err != nil {
+		return Outlook{}, err
+	}
 	effective, err := program.Effective(spec, rung, recipe)
 	if err != nil {
 		return Outlook{}, err
@@ -38,9 +42,8 @@ func OutlookOf(spec program.Spec, rung crescendo.RungID, recipe research.Recipe)
 	i := int(rung) - 1
 	r := effective.Rungs[i]
 	o := Outlook{Rung: r, Parameters: effective.Parameters(i), Budget: spec.Parameters(i), RoundTokens: r.RoundTokens()}
-	t := r.Competition
 	for stage := uint32(1); stage <= t.Stages; stage++ {
-		task, err := TaskOf("", spec, rung, recipe, Name{Stage: stage, Recipe: recipe.ID()}, crescendo.Hash{})
+		task, err := TaskOf("", spec, at, recipe, Name{Stage: stage, Recipe: recipe.ID()}, crescendo.Hash{})
 		if err != nil {
 			return o, err
 		}

@@ -74,9 +74,9 @@ type Progress func(done, steps int, loss int64)
 
 // SeedOf is the seed of a trial's weights and batches: the same for every
 // entry, and known to nobody before the draw.
-func SeedOf(chainID string, rung crescendo.RungID, stage, index uint32, draw crescendo.Hash) crescendo.Hash {
+func SeedOf(chainID string, at research.Contest, stage, index uint32, draw crescendo.Hash) crescendo.Hash {
 	var b []byte
-	for _, v := range []uint32{uint32(rung), stage, index} {
+	for _, v := range []uint32{uint32(at), stage, index} {
 		b = binary.BigEndian.AppendUint32(b, v)
 	}
 	return digest.Sum("crescendo/research/trial/seed/v1", []byte(chainID), b, draw[:])

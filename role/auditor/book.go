@@ -28,7 +28,7 @@ func newBook(genesis map[crescendo.Account]crescendo.Amount, rungs int) (*book, 
 		}
 	}
 	names := []crescendo.Account{"@treasury", crescendo.Burn}
-	for _, rule := range []string{"program", "funding", "research", "training", "evaluation", "sealing", "inference", "revenue", "governance"} {
+	for _, rule := range []string{"program", "funding", "research", "season", "training", "evaluation", "sealing", "inference", "revenue", "governance"} {
 		for r := range rungs + 1 {
 			names = append(names, crescendo.Pot(rule, crescendo.RungID(r)))
 		}

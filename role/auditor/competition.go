@@ -24,29 +24,28 @@ type tried struct {
 	losses  []uint64
 }
 
-// competitions runs the trials of every rung's competition again, or a sample
-// of them. That the rankings and the adoption follow from the results has been
+// competitions runs the trials of all competitions again, seasons included, or a
+// sample of them. That the rankings and the adoption follow from the results has been
 // checked by executing the chain.
 func (a *audit) competitions(ctx context.Context) error {
-	for i := range a.exec.spec.Rungs {
-		id := crescendo.RungID(i + 1)
-		c, err := optional(research.Competitions.Get(a.exec.store, uint32(id)))
+	for _, at := range a.exec.spec.Contests() {
+		c, err := optional(research.Competitions.Get(a.exec.store, uint32(at)))
 		if err != nil {
-			return fmt.Errorf("read the competition of rung %d: %w", id, err)
+			return fmt.Errorf("read the competition of %s: %w", at, err)
 		}
-		trials, err := a.trials(id, c)
+		trials, err := a.trials(at, c)
 		if err != nil {
-			return fmt.Errorf("read the trials of rung %d: %w", id, err)
+			return fmt.Errorf("read the trials of %s: %w", at, err)
 		}
 		if len(trials) == 0 {
 			continue
 		}
-		text, err := a.trialText(ctx, id)
+		text, err := a.trialText(ctx, at.Rung())
 		if err != nil {
-			a.findings.settle(Recomputed, err, "corpus of the trials of rung %d", id)
+			a.findings.settle(Recomputed, err, "corpus of the trials of %s", at)
 			continue
 		}
-		if err := a.tryAgain(ctx, id, c, text, trials); err != nil {
+		if err := a.tryAgain(ctx, at, c, text, trials); err != nil {
 			return err
 		}
 	}
@@ -55,8 +54,8 @@ func (a *audit) competitions(ctx context.Context) error {
 
 // trials lists the trials with a result that the audit runs: all, or a sample
 // in which the adopted recipe and the baseline's last trials always are.
-func (a *audit) trials(id crescendo.RungID, c research.Competition) ([]tried, error) {
-	all, err := list(research.Trials, a.exec.store, uint32(id))
+func (a *audit) trials(at research.Contest, c research.Competition) ([]tried, error) {
+	all, err := list(research.Trials, a.exec.store, uint32(at))
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +64,7 @@ func (a *audit) trials(id crescendo.RungID, c research.Competition) ([]tried, er
 	for _, e := range all {
 		t := tried{trial.Name{Stage: binary.BigEndian.Uint32(e.Rest), Recipe: crescendo.Hash(e.Rest[4:36]), Seed: binary.BigEndian.Uint32(e.Rest[36:])},
 			e.Value.Weights, e.Value.Losses}
-		decisive := t.Stage == c.Stage && (t.Recipe == c.Winner || t.Recipe == baseline)
+		decisive := t.Stage == c.Stage && (t.Recipe == c.Winner || t.Recipe == baseline || at.IsSeason() && slices.Contains(c.Kept, t.Recipe))
 		h := digest.Sum("crescendo/audit/trial/v1", a.chain.hash, e.Rest)
 		if e.Value.Agreed && (decisive || a.Sample >= 1000 || binary.BigEndian.Uint64(h[:8])%1000 < uint64(a.Sample)) {
 			out = append(out, t)
@@ -89,13 +88,13 @@ func (a *audit) trialText(ctx context.Context, id crescendo.RungID) (trial.Text,
 	return trial.OfCorpus(reader), nil
 }
 
-func (a *audit) tryAgain(ctx context.Context, id crescendo.RungID, c research.Competition, text trial.Text, trials []tried) error {
+func (a *audit) tryAgain(ctx context.Context, at research.Contest, c research.Competition, text trial.Text, trials []tried) error {
 	results := make([]error, len(trials))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(a.Threads)
 	for i, t := range trials {
 		g.Go(func() error {
-			results[i] = a.try(ctx, a.exec.spec, id, c, text, t)
+			results[i] = a.try(ctx, a.exec.spec, at, c, text, t)
 			return ctx.Err()
 		})
 	}
@@ -103,23 +102,26 @@ func (a *audit) tryAgain(ctx context.Context, id crescendo.RungID, c research.Co
 		return err
 	}
 	for i, t := range trials {
-		a.findings.settle(Recomputed, results[i], "trial of rung %d, %s", id, t.Name)
+		a.findings.settle(Recomputed, results[i], "trial of %s, %s", at, t.Name)
 	}
 	a.Progress("trials", len(trials), len(trials))
 	return a.reach.failed()
 }
 
 // try runs one trial and compares bits.
-func (a *audit) try(ctx context.Context, spec program.Spec, id crescendo.RungID, c research.Competition, text trial.Text, t tried) error {
+func (a *audit) try(ctx context.Context, spec program.Spec, at research.Contest, c research.Competition, text trial.Text, t tried) error {
 	recipe, err := research.Contents.Get(a.exec.store, t.Recipe[:])
 	if err != nil {
 		return err
 	}
-	task, err := trial.TaskOf(a.genesis.ChainID, spec, id, recipe, t.Name, c.Draw)
+	task, err := trial.TaskOf(a.genesis.ChainID, spec, at, recipe, t.Name, c.Draw)
 	if err != nil {
 		return err
 	}
 	named, err := research.Texts.Get(a.exec.store, uint32(id))
+	if task, err = task.Asking(a.exec.store, t.Name, c); err != nil {
+		return err
+	}
 	if err != nil {
 		return err
 	}

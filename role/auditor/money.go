@@ -396,11 +396,13 @@ func (x *execution) potsOf(id crescendo.RungID, want map[crescendo.Account]cresc
 	if err != nil {
 		return err
 	}
-	bonds, err := research.Held(x.store, research.Contest(id))
-	if err != nil {
-		return err
+	for _, at := range []research.Contest{research.Contest(id), research.SeasonOf(id)} {
+		bonds, err := research.Held(x.store, at)
+		if err != nil {
+			return err
+		}
+		want[research.Pot(at)] = bonds
 	}
-	want[research.Pot(research.Contest(id))] = bonds
 	want[governance.Pot(id)] = deposits
 	want[crescendo.Pot("funding", id)] = raise.Raised - raise.Spent - raise.Refunded
 	want[crescendo.Pot("inference", id)] = usage.Escrowed

@@ -24,7 +24,7 @@ type journal struct {
 type content struct {
 	Version int              `json:"version"`
 	Chain   string           `json:"chain"`
-	Rung    crescendo.RungID `json:"rung"`
+	Rung    research.Contest `json:"rung"`    // of a season: with the top bit set
 	Results []entry          `json:"results"` // oldest first
 }
 
@@ -39,20 +39,28 @@ type entry struct {
 const journalVersion = 1
 
 // message is the reveal of the result as a transaction says it.
-func (e entry) message(sender crescendo.Account, rung crescendo.RungID) *research.MsgRevealTrial {
-	return &research.MsgRevealTrial{Sender: sender, Rung: rung, Stage: e.Stage, Recipe: e.Recipe, Seed: e.Seed,
+func (e entry) message(sender crescendo.Account, at research.Contest) *research.MsgRevealTrial {
+	return &research.MsgRevealTrial{Sender: sender, Rung: at.Rung(), Season: at.IsSeason(), Stage: e.Stage, Recipe: e.Recipe, Seed: e.Seed,
 		Weights: e.Weights, Losses: e.Losses, Salt: e.Salt}
 }
 
-// openJournal reads the journal of one rung's trials, or starts one.
-func openJournal(home, chain string, rung crescendo.RungID) (*journal, error) {
+// fileName tells the journals of contests apart.
+func fileName(at research.Contest) string {
+	if at.IsSeason() {
+		return fmt.Sprintf("trials-%d-season.json", at.Rung())
+	}
+	return fmt.Sprintf("trials-%d.json", at.Rung())
+}
+
+// openJournal reads the journal of one contest's trials, or starts one.
+func openJournal(home, chain string, at research.Contest) (*journal, error) {
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
-	j := &journal{path: filepath.Join(home, fmt.Sprintf("trials-%d.json", rung))}
+	j := &journal{path: filepath.Join(home, fileName(at))}
 	data, err := os.ReadFile(j.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		j.content = content{Version: journalVersion, Chain: chain, Rung: rung}
+		j.content = content{Version: journalVersion, Chain: chain, Rung: at}
 		return j, nil
 	}
 	if err != nil {
@@ -63,8 +71,8 @@ func openJournal(home, chain string, rung crescendo.RungID) (*journal, error) {
 	if err := dec.Decode(&j.content); err != nil {
 		return nil, fmt.Errorf("open journal %s: %w", j.path, err)
 	}
-	if c := j.content; c.Version != journalVersion || c.Chain != chain || c.Rung != rung {
-		return nil, fmt.Errorf("open journal %s: it is version %d of rung %d of chain %s", j.path, c.Version, c.Rung, c.Chain)
+	if c := j.content; c.Version != journalVersion || c.Chain != chain || c.Rung != at {
+		return nil, fmt.Errorf("open journal %s: it is version %d of %s of chain %s", j.path, c.Version, c.Rung, c.Chain)
 	}
 	return j, nil
 }

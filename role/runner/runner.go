@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/blob"
@@ -72,7 +73,7 @@ func Run(ctx context.Context, c Config) error {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	r := &runner{Config: c, seats: map[crescendo.RungID]*seat{}, done: make(chan done, 1), cancel: func() {}}
+	r := &runner{Config: c, seats: map[research.Contest]*seat{}, done: make(chan done, 1), cancel: func() {}}
 	news := blocks.Follow(ctx, c.Ledger, c.Log)
 	for due := true; ; {
 		if due {
@@ -104,7 +105,7 @@ func Run(ctx context.Context, c Config) error {
 type runner struct {
 	Config
 	spec  program.Spec
-	seats map[crescendo.RungID]*seat
+	seats map[research.Contest]*seat
 
 	busy   *job // nil: idle
 	cancel context.CancelFunc
@@ -116,7 +117,7 @@ type runner struct {
 // and then any block does, because deadlines pass without a word.
 func concerned(b ledger.Block) bool {
 	for _, e := range b.Events {
-		if len(e.Kind) > 9 && e.Kind[:9] == "research." || e.Kind == "program.stage" {
+		if strings.HasPrefix(e.Kind, "research.") || strings.HasPrefix(e.Kind, "season.") || e.Kind == "program.stage" {
 			return true
 		}
 	}
@@ -158,36 +159,35 @@ func (r *runner) act(ctx context.Context) (over bool, err error) {
 		return false, fmt.Errorf("run trials in rung %d: %w: the programme has %d", r.Rung, errNoRung, len(r.spec.Rungs))
 	}
 	over = true
-	for i, rung := range r.spec.Rungs {
-		id := crescendo.RungID(i + 1)
-		if rung.Competition.None() || r.Rung != 0 && r.Rung != id {
+	for _, at := range r.spec.Contests() {
+		if r.Rung != 0 && r.Rung != at.Rung() {
 			continue
 		}
-		c, err := optional(research.Competitions.Get(state, uint32(id)))
+		c, err := optional(research.Competitions.Get(state, uint32(at)))
 		if err != nil {
 			return false, err
 		}
 		if c.Phase >= research.Decided {
-			r.leave(id)
+			r.leave(at)
 			continue
 		}
 		over = false
-		if has, err := research.Competitions.Has(state, uint32(id)); err != nil || !has {
+		if has, err := research.Competitions.Has(state, uint32(at)); err != nil || !has {
 			return false, err // later rungs cannot be further
 		}
-		if err := r.attend(ctx, state, id, c); err != nil {
-			return false, fmt.Errorf("competition of rung %d: %w", id, err)
+		if err := r.attend(ctx, state, at, c); err != nil {
+			return false, fmt.Errorf("competition of %s: %w", at, err)
 		}
 	}
 	return over, nil
 }
 
 // leave drops what is left to do in a competition that is decided.
-func (r *runner) leave(rung crescendo.RungID) {
-	if r.busy != nil && r.busy.rung == rung {
+func (r *runner) leave(at research.Contest) {
+	if r.busy != nil && r.busy.at == at {
 		r.cancel()
 	}
-	delete(r.seats, rung)
+	delete(r.seats, at)
 }
 
 // optional turns an absent record into its zero value.

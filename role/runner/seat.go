@@ -23,9 +23,9 @@ const messagesPerTransaction = 8
 // maxDuties bounds the trials looked at; more than that wait.
 const maxDuties = 256
 
-// seat is a runner's place in one rung's competition.
+// seat is a runner's place in one contest.
 type seat struct {
-	rung    crescendo.RungID
+	at      research.Contest
 	journal *journal
 	reader  *corpus.Reader
 	text    trial.Text
@@ -35,7 +35,7 @@ type seat struct {
 
 // job is one trial in the works.
 type job struct {
-	rung crescendo.RungID
+	at   research.Contest
 	name trial.Name
 }
 
@@ -46,18 +46,18 @@ type done struct {
 }
 
 // attend does what a competition that is not decided yet asks of the runner.
-func (r *runner) attend(ctx context.Context, state ledger.State, rung crescendo.RungID, c research.Competition) error {
-	s := r.seats[rung]
+func (r *runner) attend(ctx context.Context, state ledger.State, at research.Contest, c research.Competition) error {
+	s := r.seats[at]
 	if s == nil {
-		j, err := openJournal(r.Home, r.Ledger.ChainID(), rung)
+		j, err := openJournal(r.Home, r.Ledger.ChainID(), at)
 		if err != nil {
 			return err
 		}
-		s = &seat{rung: rung, journal: j, failed: map[trial.Name]string{}}
-		r.seats[rung] = s
+		s = &seat{at: at, journal: j, failed: map[trial.Name]string{}}
+		r.seats[at] = s
 	}
 	me := string(r.Signer.Account())
-	mine, err := research.Runners.Get(state, uint32(rung), me)
+	mine, err := research.Runners.Get(state, uint32(at), me)
 	switch {
 	case errors.Is(err, kv.ErrNotFound) || err == nil && mine.Away:
 		return r.join(ctx, state, s)
@@ -68,7 +68,7 @@ func (r *runner) attend(ctx context.Context, state ledger.State, rung crescendo.
 	case c.Phase != research.Trialling:
 		return r.fetch(ctx, state, s)
 	}
-	duties, err := dutiesOf(state, rung, me)
+	duties, err := dutiesOf(state, at, me)
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (r *runner) join(ctx context.Context, state ledger.State, s *seat) error {
 		return nil
 	}
 	s.asked = state.Height()
-	_, err := r.Ledger.Submit(ctx, r.Signer, &research.MsgRun{Sender: r.Signer.Account(), Rung: s.rung})
+	_, err := r.Ledger.Submit(ctx, r.Signer, &research.MsgRun{Sender: r.Signer.Account(), Rung: s.at.Rung(), Season: s.at.IsSeason()})
 	if crescendo.CodeOf(err) == crescendo.CodeFunds {
 		return fmt.Errorf("%w: %w", ErrNoBond, err)
 	}
@@ -93,8 +93,8 @@ func (r *runner) join(ctx context.Context, state ledger.State, s *seat) error {
 }
 
 // dutiesOf lists the trials an account is designated to.
-func dutiesOf(state kv.Reader, rung crescendo.RungID, account string) ([]trial.Name, error) {
-	page, err := research.Duties.List(state, nil, maxDuties, uint32(rung), account)
+func dutiesOf(state kv.Reader, at research.Contest, account string) ([]trial.Name, error) {
+	page, err := research.Duties.List(state, nil, maxDuties, uint32(at), account)
 	if err != nil {
 		return nil, err
 	}
@@ -164,19 +164,19 @@ func (r *runner) submit(ctx context.Context, msgs []crescendo.Message) error {
 // next is the message that a finished trial waits for; nil: none yet.
 func (r *runner) next(state kv.Reader, s *seat, e entry) (crescendo.Message, error) {
 	me, n := r.Signer.Account(), e.Name
-	have, err := optional(research.Results.Get(state, uint32(s.rung), n.Stage, n.Recipe[:], n.Seed, string(me)))
+	have, err := optional(research.Results.Get(state, uint32(s.at), n.Stage, n.Recipe[:], n.Seed, string(me)))
 	if err != nil {
 		return nil, err
 	}
-	t, err := research.Trials.Get(state, uint32(s.rung), n.Stage, n.Recipe[:], n.Seed)
+	t, err := research.Trials.Get(state, uint32(s.at), n.Stage, n.Recipe[:], n.Seed)
 	if err != nil {
 		return nil, err
 	}
-	reveal := e.message(me, s.rung)
+	reveal := e.message(me, s.at)
 	commitment := research.TrialCommitment(r.Ledger.ChainID(), *reveal)
 	switch {
 	case have.Commitment.IsZero() && !t.Agreed && t.Committed < t.Wanted:
-		return &research.MsgCommitTrial{Sender: me, Rung: s.rung, Stage: n.Stage, Recipe: n.Recipe, Seed: n.Seed, Commitment: commitment}, nil
+		return &research.MsgCommitTrial{Sender: me, Rung: s.at.Rung(), Season: s.at.IsSeason(), Stage: n.Stage, Recipe: n.Recipe, Seed: n.Seed, Commitment: commitment}, nil
 	case have.Commitment == commitment && have.Digest.IsZero() && t.Shown:
 		return reveal, nil
 	}
@@ -188,7 +188,7 @@ func (r *runner) next(state kv.Reader, s *seat, e entry) (crescendo.Message, err
 // begin starts the next trial, or stops one that nobody waits for any more.
 func (r *runner) begin(ctx context.Context, state ledger.State, s *seat, c research.Competition, duties []trial.Name) error {
 	if r.busy != nil {
-		if r.busy.rung == s.rung && !slices.Contains(duties, r.busy.name) {
+		if r.busy.at == s.at && !slices.Contains(duties, r.busy.name) {
 			r.cancel()
 		}
 		return nil
@@ -211,9 +211,12 @@ func (r *runner) try(ctx context.Context, state ledger.State, s *seat, c researc
 	if err != nil {
 		return fmt.Errorf("read recipe %s: %w", n.Recipe.Short(), err)
 	}
-	task, err := trial.TaskOf(r.Ledger.ChainID(), r.spec, s.rung, recipe, n, c.Draw)
+	task, err := trial.TaskOf(r.Ledger.ChainID(), r.spec, s.at, recipe, n, c.Draw)
 	if err != nil {
 		return r.giveUp(s, n, err)
+	}
+	if task, err = task.Asking(state, n, c); err != nil {
+		return err
 	}
 	if task, err = task.Begun(ctx, state, r.Ledger.ChainID(), r.Blobs, s.reader.Hash()); err != nil {
 		return err
@@ -222,9 +225,9 @@ func (r *runner) try(ctx context.Context, state ledger.State, s *seat, c researc
 		return err
 	}
 	ctx, r.cancel = context.WithCancel(ctx)
-	j := job{s.rung, n}
+	j := job{s.at, n}
 	r.busy = &j
-	r.Log.Info("trial", "rung", s.rung, "trial", n.String(), "steps", task.Steps())
+	r.Log.Info("trial", "contest", s.at.String(), "trial", n.String(), "steps", task.Steps())
 	go func() {
 		result, err := r.Try(ctx, r.Engine, s.text, task)
 		r.done <- done{j, result, err} // there is room: one trial at a time
@@ -234,7 +237,7 @@ func (r *runner) try(ctx context.Context, state ledger.State, s *seat, c researc
 
 // fetch reads the text ahead of time, while entries are still taken.
 func (r *runner) fetch(ctx context.Context, state ledger.State, s *seat) error {
-	if named, err := research.Texts.Has(state, uint32(s.rung)); err != nil || !named || s.text != nil {
+	if named, err := research.Texts.Has(state, uint32(s.at.Rung())); err != nil || !named || s.text != nil {
 		return err
 	}
 	if err := r.open(ctx, state, s); err != nil {
@@ -242,7 +245,7 @@ func (r *runner) fetch(ctx context.Context, state ledger.State, s *seat) error {
 	}
 	go func() {
 		if err := s.reader.Train().Preload(ctx); err != nil && ctx.Err() == nil {
-			r.Log.Info("read text ahead", "rung", s.rung, "error", err)
+			r.Log.Info("read text ahead", "contest", s.at.String(), "error", err)
 		}
 	}()
 	return nil
@@ -253,9 +256,15 @@ func (r *runner) open(ctx context.Context, state ledger.State, s *seat) error {
 	if s.text != nil {
 		return nil
 	}
-	named, err := research.Texts.Get(state, uint32(s.rung))
+	for _, other := range r.seats { // the season of a rung reads what its competition does
+		if other.at.Rung() == s.at.Rung() && other.text != nil {
+			s.reader, s.text = other.reader, other.text
+			return nil
+		}
+	}
+	named, err := research.Texts.Get(state, uint32(s.at.Rung()))
 	if errors.Is(err, kv.ErrNotFound) {
-		return crescendo.Errorf(crescendo.CodeWrongTime, "the corpus of rung %d is not named yet", s.rung)
+		return crescendo.Errorf(crescendo.CodeWrongTime, "the corpus of rung %d is not named yet", s.at.Rung())
 	}
 	if err != nil {
 		return err
@@ -272,7 +281,7 @@ func (r *runner) open(ctx context.Context, state ledger.State, s *seat) error {
 }
 
 func (r *runner) giveUp(s *seat, n trial.Name, err error) error {
-	r.Log.Warn("trial cannot be run here", "rung", s.rung, "trial", n.String(), "error", err)
+	r.Log.Warn("trial cannot be run here", "contest", s.at.String(), "trial", n.String(), "error", err)
 	s.failed[n] = err.Error()
 	return nil
 }
@@ -281,12 +290,12 @@ func (r *runner) giveUp(s *seat, n trial.Name, err error) error {
 func (r *runner) keep(d done) error {
 	r.busy = nil
 	r.cancel()
-	s := r.seats[d.job.rung]
+	s := r.seats[d.job.at]
 	if s == nil || errors.Is(d.err, context.Canceled) {
 		return nil
 	}
 	if d.err != nil {
-		r.Log.Warn("trial failed", "rung", s.rung, "trial", d.job.name.String(), "error", d.err)
+		r.Log.Warn("trial failed", "contest", s.at.String(), "trial", d.job.name.String(), "error", d.err)
 		r.retry = true
 		return nil
 	}

@@ -169,7 +169,7 @@ func (a AppModule) initGenesis(ctx sdk.Context, raw json.RawMessage) error {
 // its first transfer.
 func pots(rungs int) []nouns.Account {
 	out := []nouns.Account{"@treasury", nouns.Burn}
-	for _, rule := range []string{"program", "funding", "research", "training", "evaluation", "sealing", "inference", "revenue", "governance"} {
+	for _, rule := range []string{"program", "funding", "research", "season", "training", "evaluation", "sealing", "inference", "revenue", "governance"} {
 		for r := range rungs + 1 {
 			out = append(out, nouns.Pot(rule, nouns.RungID(r)))
 		}
