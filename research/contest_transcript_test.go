@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 
 	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/internal/digest"
 	"github.com/crescendo-network/crescendo/internal/kv"
 	"github.com/crescendo-network/crescendo/internal/transcript"
 	"github.com/crescendo-network/crescendo/research"
@@ -39,7 +40,12 @@ func (c *contest) command(t *testing.T, d *datadriven.TestData) string {
 		if arg, ok := d.Arg("on"); ok {
 			parents = arg.Vals
 		}
-		c.loss[c.recipe(name, who, sequences, parents...).ID()] = loss
+		r := c.recipe(name, who, sequences, parents...)
+		if d.HasArg("shard") { // that nobody can fetch
+			r.Shard = digest.Sum("test/shard", []byte(name))
+			c.recipes[name] = r
+		}
+		c.loss[r.ID()] = loss
 		if err := c.fund(who); err != nil {
 			t.Fatal(err)
 		}

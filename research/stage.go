@@ -25,6 +25,9 @@ func (w *turn) endStage() error {
 	if err := w.setApart(lanes); err != nil {
 		return err
 	}
+	if lanes, err = w.dropWithheld(lanes); err != nil {
+		return err
+	}
 	seeds := counted(lanes)
 	if len(seeds) == 0 {
 		w.emit("research.stage-void", "stage", w.c.Stage, "open", w.c.Open, "trials", w.c.Trials)

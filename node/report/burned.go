@@ -29,7 +29,7 @@ func burnedIn(r kv.Reader, contest research.Contest, t research.Terms) (crescend
 		if err != nil {
 			return 0, err
 		}
-		if !entry.CopyOf.IsZero() {
+		if !entry.CopyOf.IsZero() || entry.Withheld() {
 			sum += t.Bond
 		}
 	}
