@@ -98,6 +98,9 @@ func fillIn(s *program.Spec) {
 	for i := range s.Rungs {
 		r := &s.Rungs[i]
 		fill(&r.Model.KVHeads, r.Model.Heads)
+		if r.Start.From == program.FromPrevious {
+			fill(&r.Start.NoisePerMille, 300) // training/growth.DefaultNoise
+		}
 		fill(&r.Training.Codec, "q2")
 		fill(&r.Sealing.Policy, program.SealedUntilRepaid)
 		fillOptimizer(&r.Training.Optimizer)

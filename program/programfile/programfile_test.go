@@ -152,7 +152,13 @@ func TestDefaults(t *testing.T) {
 	}
 	want := program.Optimizer{Kind: "muon", LRMillionths: 24_000, MatrixLRMillionths: 20_000, Beta1Millionths: 900_000, Beta2Millionths: 999_000,
 		WeightDecayMillionths: 100_000, MomentumMillionths: 950_000, ClipMillionths: 1_000_000, WarmupBP: 500, FinalBP: 1000}
-	for _, r := range spec.Rungs {
+	for i, r := range spec.Rungs {
+		if i == 1 { // what is grown, the file trains at half the rates
+			want.LRMillionths, want.MatrixLRMillionths = 12_000, 10_000
+			if r.Start.NoisePerMille != 300 {
+				t.Errorf("%s starts from %+v", r.Name, r.Start)
+			}
+		}
 		if d := cmp.Diff(want, r.Training.Optimizer); d != "" {
 			t.Error(r.Name, d)
 		}
