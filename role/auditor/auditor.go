@@ -236,6 +236,9 @@ func (a *audit) training(ctx context.Context) error {
 
 func (a *audit) rung(ctx context.Context, r *rung) error {
 	err := r.openCorpus(ctx, a.Blobs)
+	if err == nil {
+		err = a.derived(ctx, r)
+	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/crescendo-network/crescendo/program"
 	"github.com/crescendo-network/crescendo/research"
 	"github.com/crescendo-network/crescendo/research/trial"
+	"github.com/crescendo-network/crescendo/training/outer"
 )
 
 // tried is a trial with the result that the ledger holds.
@@ -118,10 +119,10 @@ func (a *audit) try(ctx context.Context, spec program.Spec, at research.Contest,
 	if err != nil {
 		return err
 	}
-	named, err := research.Texts.Get(a.exec.store, uint32(id))
 	if task, err = task.Asking(a.exec.store, t.Name, c); err != nil {
 		return err
 	}
+	named, err := research.Texts.Get(a.exec.store, uint32(at.Rung()))
 	if err != nil {
 		return err
 	}
@@ -139,4 +140,16 @@ func (a *audit) try(ctx context.Context, spec program.Spec, at research.Contest,
 		err = errors.Join(err, fmt.Errorf("its losses are %v, the ledger says %v", result.Losses, t.losses))
 	}
 	return err
+}
+
+// derived checks that a rung whose recipe has its own tokenizer was trained on
+// the text of its trials, packed again.
+func (a *audit) derived(ctx context.Context, r *rung) error {
+	spec, err := a.exec.spec.Planned(a.exec.store, r.id)
+	if err != nil {
+		return err
+	}
+	return outer.CheckCorpus(ctx, spec, r.id, a.exec.store, r.run.Corpus, func(ctx context.Context, h crescendo.Hash) (*corpus.Reader, error) {
+		return corpus.Open(ctx, a.Blobs, h)
+	})
 }
