@@ -27,7 +27,12 @@ type ServeResult struct {
 	Int8    bool    `json:"int8"`
 	Prefill float64 `json:"prefill_tokens_per_second"`
 	Decode  float64 `json:"decode_tokens_per_second"`
-	SHA256  string  `json:"logits_sha256"` // of the last step
+
+	// The same by processor time of the process, which other processes disturb less.
+	PrefillByCPU float64 `json:"prefill_tokens_per_cpu_second"`
+	DecodeByCPU  float64 `json:"decode_tokens_per_cpu_second"`
+
+	SHA256 string `json:"logits_sha256"` // of the last step
 }
 
 // Serve measures a prompt of half the context, for one text, and then tokens one
@@ -66,7 +71,7 @@ func (r *ServeResult) prefill(batch engine.Batch, texts []engine.Run, s engine.S
 	for i := range max(len(texts), 3) {
 		text := texts[i%len(texts)]
 		prompt := Tokens(uint64(99+i%len(texts)), s.Vocab, n)
-		wall := time.Now()
+		wall, cpu := time.Now(), cpuSeconds()
 		for at := 0; at < n; at += servePiece {
 			run := engine.Run{Tokens: prompt[at:min(n, at+servePiece)], Position: at, Pages: text.Pages}
 			if at+servePiece >= n {
@@ -77,6 +82,7 @@ func (r *ServeResult) prefill(batch engine.Batch, texts []engine.Run, s engine.S
 			}
 		}
 		r.Prefill = max(r.Prefill, float64(n)/time.Since(wall).Seconds())
+		r.PrefillByCPU = max(r.PrefillByCPU, float64(n)/(cpuSeconds()-cpu))
 	}
 	for i := range texts {
 		texts[i].Tokens, texts[i].Position, texts[i].Logits = []int32{int32(i % s.Vocab)}, n, 1
@@ -88,7 +94,7 @@ func (r *ServeResult) prefill(batch engine.Batch, texts []engine.Run, s engine.S
 func (r *ServeResult) decode(batch engine.Batch, texts []engine.Run, s engine.Shape) error {
 	var logits []float32
 	for round := 0; round < serveRounds && texts[0].Position+serveRun <= s.Context; round++ {
-		wall := time.Now()
+		wall, cpu := time.Now(), cpuSeconds()
 		for range serveRun {
 			var err error
 			if logits, err = batch.Step(texts); err != nil {
@@ -100,6 +106,7 @@ func (r *ServeResult) decode(batch engine.Batch, texts []engine.Run, s engine.Sh
 			}
 		}
 		r.Decode = max(r.Decode, float64(serveRun*len(texts))/time.Since(wall).Seconds())
+		r.DecodeByCPU = max(r.DecodeByCPU, float64(serveRun*len(texts))/(cpuSeconds()-cpu))
 	}
 	r.SHA256 = hash(logits)
 	return nil

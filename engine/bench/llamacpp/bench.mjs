@@ -17,6 +17,11 @@ const llama = await getLlama({gpu: false, build: "never", maxThreads: request.th
 const model = await llama.loadModel({modelPath: request.model, gpuLayers: 0});
 const half = Math.floor(request.context / 2);
 
+function cpuSeconds() {
+    const u = process.cpuUsage();
+    return (u.user + u.system) / 1e6;
+}
+
 const token = (i) => (i * 7919 + 13) % request.vocabulary;
 
 async function measure(texts) {
@@ -25,20 +30,21 @@ async function measure(texts) {
     });
     const ctx = context._ctx;
     ctx.setThreads(request.threads);
-    let prefill = 0;
+    let prefill = 0, prefillByCPU = 0;
     for (let i = 0; i < Math.max(texts, 3); i++) {
         const id = i % texts;
         ctx.disposeSequence(id);
         const prompt = Uint32Array.from({length: half}, (_, at) => token(at + id));
-        const begin = process.hrtime.bigint();
+        const begin = process.hrtime.bigint(), cpu = cpuSeconds();
         ctx.initBatch(half);
         ctx.addToBatch(id, 0, prompt, Uint32Array.from([half - 1]));
         await ctx.decodeBatch();
         prefill = Math.max(prefill, half / (Number(process.hrtime.bigint() - begin) / 1e9));
+        prefillByCPU = Math.max(prefillByCPU, half / (cpuSeconds() - cpu));
     }
-    let decode = 0, position = half;
+    let decode = 0, decodeByCPU = 0, position = half;
     for (let round = 0; round < request.rounds && position + request.run <= request.context; round++) {
-        const begin = process.hrtime.bigint();
+        const begin = process.hrtime.bigint(), cpu = cpuSeconds();
         for (let step = 0; step < request.run; step++, position++) {
             ctx.initBatch(texts);
             for (let id = 0; id < texts; id++)
@@ -46,9 +52,11 @@ async function measure(texts) {
             await ctx.decodeBatch();
         }
         decode = Math.max(decode, texts * request.run / (Number(process.hrtime.bigint() - begin) / 1e9));
+        decodeByCPU = Math.max(decodeByCPU, texts * request.run / (cpuSeconds() - cpu));
     }
     await context.dispose();
-    return {batch: texts, prefill_tokens_per_second: prefill, decode_tokens_per_second: decode};
+    return {batch: texts, prefill_tokens_per_second: prefill, decode_tokens_per_second: decode,
+        prefill_tokens_per_cpu_second: prefillByCPU, decode_tokens_per_cpu_second: decodeByCPU};
 }
 
 const results = [];

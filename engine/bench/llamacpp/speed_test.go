@@ -42,8 +42,8 @@ func TestSpeed(t *testing.T) {
 	}
 	models := strings.Split(cmp.Or(os.Getenv("CRESCENDO_SERVE_MODELS"), "12m,100m"), ",")
 	threads := strings.Split(cmp.Or(os.Getenv("CRESCENDO_SERVE_THREADS"), "1,2"), ",")
-	fmt.Println("| model | weights | threads | texts | prompt: ours | llama.cpp | ratio | decoding: ours | llama.cpp | ratio |")
-	fmt.Println("|---|---|---|---|---|---|---|---|---|---|")
+	fmt.Println("| model | weights | threads | texts | prompt: ours | llama.cpp | ratio | by CPU | decoding: ours | llama.cpp | ratio | by CPU |")
+	fmt.Println("|---|---|---|---|---|---|---|---|---|---|---|---|")
 	for _, name := range models {
 		for _, n := range threads {
 			count, err := strconv.Atoi(n)
@@ -86,6 +86,7 @@ func compare(t *testing.T, name string, threads int, kind gguf.Type) {
 		for i, r := range ask(t, request{Model: file, Vocabulary: spec.Shape.Vocab, Context: spec.Shape.Context, Threads: threads,
 			Batches: batches, Rounds: 4, Run: 16, Flash: flash}) {
 			theirs[i].Prefill, theirs[i].Decode = max(theirs[i].Prefill, r.Prefill), max(theirs[i].Decode, r.Decode)
+			theirs[i].PrefillByCPU, theirs[i].DecodeByCPU = max(theirs[i].PrefillByCPU, r.PrefillByCPU), max(theirs[i].DecodeByCPU, r.DecodeByCPU)
 		}
 		for i, n := range batches {
 			r, err := bench.Serve(m, bench.ServeSettings{Batch: n, Int8: kind == gguf.Q8})
@@ -93,12 +94,13 @@ func compare(t *testing.T, name string, threads int, kind gguf.Type) {
 				t.Fatal(err)
 			}
 			ours[i].Prefill, ours[i].Decode = max(ours[i].Prefill, r.Prefill), max(ours[i].Decode, r.Decode)
+			ours[i].PrefillByCPU, ours[i].DecodeByCPU = max(ours[i].PrefillByCPU, r.PrefillByCPU), max(ours[i].DecodeByCPU, r.DecodeByCPU)
 		}
 	}
 	for i, n := range batches {
 		o, l := ours[i], theirs[i]
-		fmt.Printf("| %s | %v | %d | %d | %.0f | %.0f | %.2f | %.0f | %.0f | %.2f |\n", name, kind, threads, n,
-			o.Prefill, l.Prefill, o.Prefill/l.Prefill, o.Decode, l.Decode, o.Decode/l.Decode)
+		fmt.Printf("| %s | %v | %d | %d | %.0f | %.0f | %.2f | %.2f | %.0f | %.0f | %.2f | %.2f |\n", name, kind, threads, n,
+			o.Prefill, l.Prefill, o.Prefill/l.Prefill, o.PrefillByCPU/l.PrefillByCPU, o.Decode, l.Decode, o.Decode/l.Decode, o.DecodeByCPU/l.DecodeByCPU)
 	}
 }
 

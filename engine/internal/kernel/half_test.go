@@ -24,3 +24,15 @@ func TestHalf(t *testing.T) {
 		}
 	}
 }
+
+// TestHalfOfAny: of any sign and size too.
+func TestHalfOfAny(t *testing.T) {
+	for i := uint64(0); i < 1<<32; i += 9973 {
+		f := math.Float32frombits(uint32(i))
+		if got, want := narrowAny(f), half.FromFloat32(f); got != want && f == f {
+			t.Fatalf("%v (%#08x) is %#04x in 16 bits, want %#04x", f, i, got, want)
+		} else if f != f && widen(got) == widen(got) {
+			t.Fatalf("NaN %#08x is %#04x in 16 bits", i, got)
+		}
+	}
+}

@@ -258,3 +258,16 @@ func narrow(f float32) uint16 {
 	u += 0xfff + u>>13&1
 	return uint16((u - 112<<mantissa) >> 13)
 }
+
+// narrowAny is narrow of any number.
+func narrowAny(f float32) uint16 {
+	u := math.Float32bits(f)
+	sign := uint16(u >> 16 & 0x8000)
+	switch u &^= 1 << 31; {
+	case u > infinite:
+		return sign | 0x7e00
+	case u >= 0x477ff000: // 65520
+		return sign | 0x7c00
+	}
+	return sign | narrow(math.Float32frombits(u))
+}

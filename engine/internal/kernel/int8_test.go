@@ -191,3 +191,58 @@ func TestInt8IsQ8(t *testing.T) {
 		}
 	}
 }
+
+// TestRows compares products of one row with Multiply.
+func TestRows(t *testing.T) {
+	for seed := range uint64(80) {
+		rng := rand.New(rand.NewPCG(seed, 2))
+		n, k, add := 1+rng.IntN(300), 1+rng.IntN(600), rng.IntN(2) == 0
+		a, w, start := fill(rng, k), fill(rng, n*k), fill(rng, n)
+		groups, step := 1+rng.IntN(7), kernel.GroupColumns+rng.IntN(70)
+		data := fill(rng, groups*k*step+200)
+		half, wide := make([]uint16, len(data)), make([]float32, len(data))
+		kernel.Narrow(half, data)
+		kernel.Widen(wide, half)
+		var at []int
+		for range groups {
+			at = append(at, rng.IntN(len(data)-(k-1)*step-kernel.GroupColumns+1))
+		}
+		from := fill(rng, groups*kernel.GroupColumns)
+		for _, set := range kernel.Available() {
+			var scratch kernel.Scratch
+			packed := make([]float32, set.PackedLen(k, n))
+			set.Pack(packed, w, k, k, n, 0, set.Panels(n))
+			b := kernel.Right{Data: packed, Packed: true}
+			got, want := append([]float32(nil), start...), append([]float32(nil), start...)
+			set.Multiply(1, n, k, kernel.Left{Data: a, Row: k, Step: 1}, b, want, n, add, &scratch)
+			set.MultiplyRow(n, k, a, b, got, add, &scratch)
+			equalBits(t, seed, set.Name()+" row", got, want)
+
+			for _, x := range []struct {
+				name string
+				data []float32
+				f    func(c []float32)
+			}{
+				{"groups", data, func(c []float32) { set.RowGroups(k, a, data, at, step, c, add) }},
+				{"groups of halves", wide, func(c []float32) { set.RowGroupsHalf(k, a, half, at, step, c, add) }},
+			} {
+				got, want := append([]float32(nil), from...), append([]float32(nil), from...)
+				for g, first := range at {
+					set.Multiply(1, kernel.GroupColumns, k, kernel.Left{Data: a, Row: k, Step: 1}, kernel.Right{Data: x.data[first:], Row: step},
+						want[g*kernel.GroupColumns:], kernel.GroupColumns, add, &scratch)
+				}
+				x.f(got)
+				equalBits(t, seed, set.Name()+" "+x.name, got, want)
+			}
+		}
+	}
+}
+
+func equalBits(t *testing.T, seed uint64, name string, got, want []float32) {
+	t.Helper()
+	for i, v := range got {
+		if math.Float32bits(v) != math.Float32bits(want[i]) {
+			t.Fatalf("seed %d, %s: element %d is %v, want %v", seed, name, i, v, want[i])
+		}
+	}
+}

@@ -1,10 +1,11 @@
-// Command int8 writes the assembly of the 8-bit products of package
-// engine/internal/kernel, for machines with AVX-512 VNNI. Their arithmetic is that
-// of multiplyInt8Portable; a test compares the bits.
+// Command serve writes the assembly that only serving needs, of package
+// engine/internal/kernel: products in 8 bits for machines with AVX-512 VNNI, and
+// products of one row. Their arithmetic is that of the portable forms beside their
+// callers; tests compare the bits.
 //
 // To regenerate, from the root of the repository:
 //
-//	go -C tools run ./int8 -out ../engine/internal/kernel/vnni_amd64.s -stubs ../engine/internal/kernel/vnni_stub_amd64.go -pkg kernel
+//	go -C tools run ./serve -out ../engine/internal/kernel/serve_amd64.s -stubs ../engine/internal/kernel/serve_stub_amd64.go -pkg kernel
 package main
 
 import (
@@ -23,6 +24,10 @@ const (
 func main() {
 	for _, rows := range []int{6, 4, 2, 1} {
 		product(rows)
+	}
+	for _, groups := range []int{4, 2} {
+		row(groups, false)
+		row(groups, true)
 	}
 	Generate()
 }

@@ -1,0 +1,121 @@
+package kernel
+
+// Products of one row, as decoding one text has them. They wait for memory, so
+// several groups of columns are read side by side. Each output is the chain of
+// FMAs that Multiply gives it.
+
+// GroupColumns is how many columns a group has.
+const GroupColumns = 32
+
+// MultiplyRow is Multiply of a single row by a packed factor of k rows.
+func (s *Set) MultiplyRow(n, k int, a []float32, b Right, c []float32, add bool, w *Scratch) {
+	done := 0
+	if s.isa == avx512 {
+		for done+2*GroupColumns <= n {
+			var at [4]int
+			groups := min(4, (n-done)/GroupColumns)
+			for g := range groups {
+				at[g] = (done + g*GroupColumns) * k
+			}
+			s.RowGroups(k, a, b.Data, at[:groups], GroupColumns, c[done:], add)
+			done += groups * GroupColumns
+		}
+	}
+	if done < n {
+		b.Data, b.Depth = b.Data[done*k:], k
+		s.Multiply(1, n-done, k, Left{Data: a, Row: k, Step: 1}, b, c[done:], n-done, add, w)
+	}
+}
+
+// RowGroups multiplies a row of k elements with groups of 32 columns: row p of
+// group g begins at data[at[g]+p*step]. The results of the groups follow each
+// other in c.
+func (s *Set) RowGroups(k int, a, data []float32, at []int, step int, c []float32, add bool) {
+	if k <= 0 || len(at) == 0 {
+		return
+	}
+	_, _ = a[k-1], c[len(at)*GroupColumns-1]
+	for _, from := range at { // the assembly checks nothing
+		_ = data[from : from+(k-1)*step+GroupColumns]
+	}
+	for len(at) > 0 {
+		n := 1
+		if s.isa == avx512 {
+			n = together(len(at))
+		}
+		if n > 1 {
+			s.row(k, a, data, at[:n], step, c, add)
+		} else {
+			for j := 0; j < GroupColumns; j += s.tile.columns {
+				s.multiply(1, k, a, k, 1, data[at[0]+j:], step, c[j:], GroupColumns, add)
+			}
+		}
+		at, c = at[n:], c[n*GroupColumns:]
+	}
+}
+
+// RowGroupsHalf is RowGroups with columns of numbers of 16 bits.
+func (s *Set) RowGroupsHalf(k int, a []float32, data []uint16, at []int, step int, c []float32, add bool) {
+	if k <= 0 || len(at) == 0 {
+		return
+	}
+	_, _ = a[k-1], c[len(at)*GroupColumns-1]
+	for _, from := range at {
+		_ = data[from : from+(k-1)*step+GroupColumns]
+	}
+	for len(at) > 0 {
+		n := 1
+		if s.isa == avx512 {
+			n = together(len(at))
+		}
+		if n > 1 {
+			s.rowHalf(k, a, data, at[:n], step, c, add)
+		} else {
+			rowHalfPortable(k, a, data[at[0]:], step, c, add)
+		}
+		at, c = at[n:], c[n*GroupColumns:]
+	}
+}
+
+// together is how many groups the assembly takes at a time.
+func together(n int) int {
+	switch {
+	case n >= 4:
+		return 4
+	case n >= 2:
+		return 2
+	}
+	return 1
+}
+
+func rowHalfPortable(k int, a []float32, data []uint16, step int, c []float32, add bool) {
+	out := (*[GroupColumns]float32)(c)
+	var acc [GroupColumns]float32
+	if add {
+		acc = *out
+	}
+	for p := range k {
+		b := (*[GroupColumns]uint16)(data[p*step:])
+		for j := range acc {
+			acc[j] = FMA(a[p], widen(b[j]), acc[j])
+		}
+	}
+	*out = acc
+}
+
+// Narrow rounds numbers to 16 bits, ties to even. Those too large become
+// infinite.
+func Narrow(dst []uint16, x []float32) {
+	dst = dst[:len(x)]
+	for i, v := range x {
+		dst[i] = narrowAny(v)
+	}
+}
+
+// Widen is the inverse of Narrow, up to what was rounded.
+func Widen(dst []float32, x []uint16) {
+	dst = dst[:len(x)]
+	for i, h := range x {
+		dst[i] = widen(h)
+	}
+}
