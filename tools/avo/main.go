@@ -115,6 +115,14 @@ func (m machine) loop(n reg.Register, pointers []reg.Register, body func()) {
 // reduce repeats body for each block of 16 elements. body is given the half of
 // the block to work on and the accumulator of that half, which is then stored.
 func (m machine) reduce(n, out reg.Register, pointers []reg.Register, body func(half int, acc reg.VecVirtual)) {
+	if free && m.wide {
+		m.reduceFree(n, out, pointers, body)
+	} else {
+		m.reduceInOrder(n, out, pointers, body)
+	}
+}
+
+func (m machine) reduceInOrder(n, out reg.Register, pointers []reg.Register, body func(half int, acc reg.VecVirtual)) {
 	halves := 16 / m.width()
 	acc := make([]reg.VecVirtual, halves)
 	for h := range acc {
