@@ -20,6 +20,10 @@ import (
 // all of it.
 const messagesPerTransaction = 8
 
+// retryBlocks pass before a trial that failed is begun again: others shall not
+// wait for one whose contributed text cannot be fetched.
+const retryBlocks = 8
+
 // maxDuties bounds the trials looked at; more than that wait.
 const maxDuties = 256
 
@@ -29,8 +33,9 @@ type seat struct {
 	journal *journal
 	reader  *corpus.Reader
 	text    trial.Text
-	asked   crescendo.Height      // when it last asked to join
-	failed  map[trial.Name]string // trials that cannot be done here
+	asked   crescendo.Height                // when it last asked to join
+	failed  map[trial.Name]string           // trials that cannot be done here
+	later   map[trial.Name]crescendo.Height // when a trial may be begun again, if it fails
 }
 
 // job is one trial in the works.
@@ -53,7 +58,7 @@ func (r *runner) attend(ctx context.Context, state ledger.State, at research.Con
 		if err != nil {
 			return err
 		}
-		s = &seat{at: at, journal: j, failed: map[trial.Name]string{}}
+		s = &seat{at: at, journal: j, failed: map[trial.Name]string{}, later: map[trial.Name]crescendo.Height{}}
 		r.seats[at] = s
 	}
 	me := string(r.Signer.Account())
@@ -194,7 +199,7 @@ func (r *runner) begin(ctx context.Context, state ledger.State, s *seat, c resea
 		return nil
 	}
 	for _, n := range duties {
-		if _, ok := s.journal.find(n); ok || s.failed[n] != "" {
+		if _, ok := s.journal.find(n); ok || s.failed[n] != "" || state.Height() < s.later[n] {
 			continue
 		}
 		return r.try(ctx, state, s, c, n)
@@ -226,7 +231,7 @@ func (r *runner) try(ctx context.Context, state ledger.State, s *seat, c researc
 	}
 	ctx, r.cancel = context.WithCancel(ctx)
 	j := job{s.at, n}
-	r.busy = &j
+	r.busy, s.later[n] = &j, state.Height()+retryBlocks
 	r.Log.Info("trial", "contest", s.at.String(), "trial", n.String(), "steps", task.Steps())
 	go func() {
 		result, err := r.Try(ctx, r.Engine, s.text, task)
