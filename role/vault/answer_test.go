@@ -276,16 +276,17 @@ func TestEventsOfAScoredAnswer(t *testing.T) {
 		var kinds [3]int
 		var last prompt.Event
 		for i, e := range c.answer(c.call(1, r)) {
-			last = e
-			if len(e.Scores) != len(e.Tokens) || (e.Kind == prompt.TokensOfPrompt) != (i == 0) {
+			if len(e.Scores) != len(e.Tokens) || (e.Kind == prompt.TokensOfPrompt && kinds[prompt.TokensMade] > 0) {
 				t.Fatalf("event %d: %+v", i, e)
 			}
-			kinds[e.Kind] += len(e.Tokens)
 			for j, s := range e.Scores {
-				if s.None != (i == 0 && j == 0) || (!s.None && len(s.Top) != 3) {
+				first := kinds[prompt.TokensOfPrompt]+j == 0 // nothing stands before it
+				if s.None != first || (!first && len(s.Top) != 3) {
 					t.Errorf("event %d token %d: %+v", i, j, s)
 				}
 			}
+			kinds[e.Kind] += len(e.Tokens)
+			last = e
 		}
 		if kinds[prompt.TokensOfPrompt] != 3 || kinds[prompt.TokensMade] != int(last.Output) || last.Input != 3 ||
 			(kinds[prompt.TokenOfEnd] == 1) != (last.Finish == prompt.FinishStop) {
