@@ -58,6 +58,18 @@ type Model interface {
 	// others in the batch.
 	Loss(tokens []int32, batch, seq int) (perSequenceMicroNats []int64, err error)
 
+	// LossOf is Loss over the targets of a batch that count.
+	LossOf(b MicroBatch) (perSequenceMicroNats []int64, err error)
+
+	// Accumulate adds the gradient of the summed loss of a batch to what waits for
+	// Update, and returns that sum and how many targets counted. The order of
+	// batches is part of the result. Step forgets what waits.
+	Accumulate(b MicroBatch) (lossMicroNats int64, targets int, err error)
+
+	// Update is the second half of Step, with the mean over all targets that were
+	// accumulated since the last update.
+	Update(o Optimizer, step int) error
+
 	// OptimizerState is a live flat view of fixed length. All zero means fresh.
 	OptimizerState() []float32
 
@@ -68,6 +80,14 @@ type Model interface {
 	// changes to them do not reach it. Sessions of one model may be used from
 	// different goroutines, one goroutine each.
 	Session(capacity int) (Session, error)
+}
+
+// A MicroBatch is one of several batches that make up a step, or one in which
+// not every target counts.
+type MicroBatch struct {
+	Tokens            []int32 // Sequences of Length+1, as for Step
+	Sequences, Length int
+	Mask              []bool // for each target whether it counts; nil: all do
 }
 
 // A Session decodes one text with a cache of keys and values.

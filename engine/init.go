@@ -34,7 +34,7 @@ func InitParams(s Shape, params []float32, seed uint64) {
 				w[i] = 1
 			}
 			continue
-		case strings.HasSuffix(t.Name, "o_proj.weight"), strings.HasSuffix(t.Name, "down_proj.weight"):
+		case strings.HasSuffix(t.Name, "o_proj.weight"), strings.HasSuffix(t.Name, "down_proj.weight"), strings.HasSuffix(t.Name, ".w2.weight"):
 			deviation = matrixDeviation / residual
 		case t.Matrix:
 			deviation = matrixDeviation

@@ -22,6 +22,13 @@ const (
 	WSD    = "wsd"    // warm-up, stable, then a linear decay to TotalSteps
 )
 
+// What weight decay applies to.
+const (
+	DecayMatrices = "matrices" // everything but norms and biases
+	DecayInner    = "inner"    // the matrices of layers only: not embeddings, output projections and routers
+	DecayAll      = "all"
+)
+
 // An Optimizer is the inner optimizer of a recipe. Every field is part of the
 // recipe's canonical form.
 type Optimizer struct {
@@ -31,7 +38,7 @@ type Optimizer struct {
 	Beta1             float32 `json:"beta1"`
 	Beta2             float32 `json:"beta2"`
 	Eps               float32 `json:"eps"`
-	WeightDecay       float32 `json:"weight_decay"` // times the learning rate; not applied to norms and biases
+	WeightDecay       float32 `json:"weight_decay"` // times the learning rate; applied as Decay says
 	Momentum          float32 `json:"momentum"`     // Muon's, with Nesterov's correction
 	Clip              float32 `json:"clip"`         // bound on the norm of the gradient, 0 for none
 	WarmupSteps       int     `json:"warmup_steps"`
@@ -43,6 +50,9 @@ type Optimizer struct {
 	// which 0 makes a fifth of TotalSteps.
 	Schedule   string `json:"schedule,omitempty"`
 	DecaySteps int    `json:"decay_steps,omitempty"`
+
+	// Decay says what WeightDecay applies to: DecayMatrices if empty.
+	Decay string `json:"decay,omitempty"`
 }
 
 // DefaultOptimizer is the inner optimizer that did best at half a million
@@ -89,10 +99,23 @@ func (o Optimizer) Validate() error {
 	switch {
 	case o.Schedule != "" && o.Schedule != Cosine && o.Schedule != WSD:
 		return fmt.Errorf("%w: schedule is %q, want %q or %q", ErrBadOptimizer, o.Schedule, Cosine, WSD)
+	case o.Decay != "" && o.Decay != DecayMatrices && o.Decay != DecayInner && o.Decay != DecayAll:
+		return fmt.Errorf("%w: decay is %q, want %q, %q or %q", ErrBadOptimizer, o.Decay, DecayMatrices, DecayInner, DecayAll)
 	case o.DecaySteps < 0 || o.DecaySteps > o.TotalSteps-o.WarmupSteps:
 		return fmt.Errorf("%w: decay_steps is %d, want 0 to total_steps less warmup_steps", ErrBadOptimizer, o.DecaySteps)
 	}
 	return nil
+}
+
+// Decays reports whether weight decay applies to a tensor.
+func (o Optimizer) Decays(t Tensor) bool {
+	switch o.Decay {
+	case DecayAll:
+		return true
+	case DecayInner:
+		return t.Matrix
+	}
+	return len(t.Dims) > 1
 }
 
 // decayStart is the step after which the learning rate falls.

@@ -17,6 +17,7 @@ const (
 	MaxHeads   = 1 << 10
 	MaxFFN     = 1 << 20
 	MaxContext = 1 << 22
+	MaxExperts = 1 << 10
 )
 
 // A Shape is a Llama-family network: RMSNorm before each block, rotary position
@@ -35,7 +36,18 @@ type Shape struct {
 
 	// The zero values of what follows are the plain model.
 	QKVBias     bool        `json:"qkv_bias,omitempty"` // biases on queries, keys and values
+	OutBias     bool        `json:"out_bias,omitempty"` // a bias on what attention adds
+	FFNBias     bool        `json:"ffn_bias,omitempty"` // biases on the three matrices of the feed-forward
 	RopeScaling RopeScaling `json:"rope_scaling,omitzero"`
+
+	// A mixture of experts: each layer has Experts feed-forwards, and a router
+	// sends every token to ExpertsPerToken of them, by the softmax over those
+	// (Jiang et al. 2024, Mixtral). No token is dropped. Balance is the
+	// coefficient of the loss that keeps the experts evenly used (Fedus et al.
+	// 2021, equation 4); it is trained on but not reported.
+	Experts         int     `json:"experts,omitempty"`
+	ExpertsPerToken int     `json:"experts_per_token,omitempty"`
+	Balance         float32 `json:"balance,omitempty"`
 }
 
 // A Tensor is one named window of the flat parameter vector.
@@ -44,7 +56,7 @@ type Tensor struct {
 	Dims   []int  // row-major; matrices are [out, in]
 	Offset int    // first element in the flat vector
 	Len    int
-	Matrix bool // a matrix inside a layer, which Muon updates; false for embeddings, norms and biases
+	Matrix bool // a matrix inside a layer, which Muon updates; false for embeddings, norms, biases and routers
 }
 
 // HeadDim is the width of one attention head.
@@ -77,18 +89,56 @@ func (s Shape) Validate() error {
 	case !(s.NormEps >= 1e-12 && s.NormEps <= 1):
 		return fmt.Errorf("%w: norm_eps is %v, want 1e-12 to 1", ErrBadShape, s.NormEps)
 	}
+	if err := s.validateExperts(); err != nil {
+		return err
+	}
 	return s.RopeScaling.validate()
 }
 
+func (s Shape) validateExperts() error {
+	switch {
+	case s.Experts == 0 && (s.ExpertsPerToken != 0 || s.Balance != 0):
+		return fmt.Errorf("%w: experts_per_token and balance are for a mixture of experts", ErrBadShape)
+	case s.Experts == 0:
+		return nil
+	case s.Experts < 2 || s.Experts > MaxExperts:
+		return fmt.Errorf("%w: experts is %d, want 2 to %d, or 0 for a plain model", ErrBadShape, s.Experts, MaxExperts)
+	case s.ExpertsPerToken < 1 || s.ExpertsPerToken > s.Experts:
+		return fmt.Errorf("%w: experts_per_token is %d, want 1 to %d", ErrBadShape, s.ExpertsPerToken, s.Experts)
+	case !(s.Balance >= 0 && s.Balance <= 1):
+		return fmt.Errorf("%w: balance is %v, want 0 to 1", ErrBadShape, s.Balance)
+	case s.FFNBias:
+		return fmt.Errorf("%w: experts have no biases", ErrBadShape)
+	}
+	return nil
+}
+
 // Parameters is the exact number of parameters, 0 for a shape that is not valid.
-func (s Shape) Parameters() int {
+func (s Shape) Parameters() int { return s.parameters(s.Experts) }
+
+// ActiveParameters is how many of them one token uses: all, unless the shape is
+// a mixture of experts.
+func (s Shape) ActiveParameters() int { return s.parameters(s.ExpertsPerToken) }
+
+// parameters counts so many experts a layer.
+func (s Shape) parameters(experts int) int {
 	if s.Validate() != nil {
 		return 0
 	}
-	q, kv := s.Dim, s.KVHeads*s.HeadDim()
-	layer := s.Dim*(2*q+2*kv) + 3*s.FFN*s.Dim + 2*s.Dim
+	q, kv, feed := s.Dim, s.KVHeads*s.HeadDim(), 3*s.FFN*s.Dim
+	layer := s.Dim*(2*q+2*kv) + 2*s.Dim
+	if s.Experts > 0 {
+		feed = experts*feed + s.Experts*s.Dim
+	}
+	layer += feed
 	if s.QKVBias {
 		layer += q + 2*kv
+	}
+	if s.OutBias {
+		layer += s.Dim
+	}
+	if s.FFNBias {
+		layer += 2*s.FFN + s.Dim
 	}
 	n := s.Vocab*s.Dim + s.Layers*layer + s.Dim
 	if !s.Tied {
@@ -99,7 +149,9 @@ func (s Shape) Parameters() int {
 
 // Tensors lists the parameters in canonical order, which is the order of a
 // PyTorch LlamaForCausalLM: embedding, layers, final norm, output projection;
-// only the biases, if there are any, come at the end of their layer.
+// only the biases, if there are any, come at the end of their layer. Experts are
+// named and ordered as in MixtralForCausalLM, but each one's w3 (up) follows its
+// w1 (gate).
 // It is empty for a shape that is not valid.
 func (s Shape) Tensors() []Tensor {
 	if s.Validate() != nil {
@@ -123,15 +175,33 @@ func (s Shape) Tensors() []Tensor {
 		add(p+"self_attn.k_proj.weight", true, kv, s.Dim)
 		add(p+"self_attn.v_proj.weight", true, kv, s.Dim)
 		add(p+"self_attn.o_proj.weight", true, s.Dim, s.Dim)
-		add(p+"mlp.gate_proj.weight", true, s.FFN, s.Dim)
-		add(p+"mlp.up_proj.weight", true, s.FFN, s.Dim)
-		add(p+"mlp.down_proj.weight", true, s.Dim, s.FFN)
+		if s.Experts == 0 {
+			add(p+"mlp.gate_proj.weight", true, s.FFN, s.Dim)
+			add(p+"mlp.up_proj.weight", true, s.FFN, s.Dim)
+			add(p+"mlp.down_proj.weight", true, s.Dim, s.FFN)
+		} else {
+			add(p+"block_sparse_moe.gate.weight", false, s.Experts, s.Dim)
+		}
+		for e := range s.Experts {
+			expert := fmt.Sprintf("%sblock_sparse_moe.experts.%d.", p, e)
+			add(expert+"w1.weight", true, s.FFN, s.Dim)
+			add(expert+"w3.weight", true, s.FFN, s.Dim)
+			add(expert+"w2.weight", true, s.Dim, s.FFN)
+		}
 		add(p+"input_layernorm.weight", false, s.Dim)
 		add(p+"post_attention_layernorm.weight", false, s.Dim)
 		if s.QKVBias {
 			add(p+"self_attn.q_proj.bias", false, s.Dim)
 			add(p+"self_attn.k_proj.bias", false, kv)
 			add(p+"self_attn.v_proj.bias", false, kv)
+		}
+		if s.OutBias {
+			add(p+"self_attn.o_proj.bias", false, s.Dim)
+		}
+		if s.FFNBias {
+			add(p+"mlp.gate_proj.bias", false, s.FFN)
+			add(p+"mlp.up_proj.bias", false, s.FFN)
+			add(p+"mlp.down_proj.bias", false, s.Dim)
 		}
 	}
 	add("model.norm.weight", false, s.Dim)

@@ -20,6 +20,9 @@ func Run(t *testing.T, e engine.Engine) {
 		t.Run("repeats itself with "+kind, func(t *testing.T) { repeats(t, e, kind) })
 	}
 	t.Run("loss is by sequence", func(t *testing.T) { lossBySequence(t, e) })
+	t.Run("masks", func(t *testing.T) { masks(t, e) })
+	t.Run("accumulates", func(t *testing.T) { accumulates(t, e) })
+	t.Run("decays what it is told to", func(t *testing.T) { decays(t, e) })
 	t.Run("refuses bad input", func(t *testing.T) { refusesInput(t, e) })
 	t.Run("reports numbers that are not finite", func(t *testing.T) { notFinite(t, e) })
 	t.Run("agrees with float64", func(t *testing.T) { agreesWithReference(t, e) })
@@ -69,6 +72,11 @@ func refusesShapes(t *testing.T, e engine.Engine) {
 		"odd head":      func(s *engine.Shape) { s.Dim = 22 },
 		"uneven groups": func(s *engine.Shape) { s.Heads, s.KVHeads, s.Dim = 5, 2, 20 },
 		"too large":     func(s *engine.Shape) { s.Vocab, s.Dim, s.Layers = engine.MaxVocab, engine.MaxDim, engine.MaxLayers },
+		"one expert":    func(s *engine.Shape) { s.Experts, s.ExpertsPerToken = 1, 1 },
+		"no experts":    func(s *engine.Shape) { s.ExpertsPerToken = 1 },
+		"few experts":   func(s *engine.Shape) { s.Experts, s.ExpertsPerToken = 2, 3 },
+		"biased expert": func(s *engine.Shape) { s.Experts, s.ExpertsPerToken, s.FFNBias = 2, 1, true },
+		"NaN balance":   func(s *engine.Shape) { s.Experts, s.ExpertsPerToken, s.Balance = 2, 1, float32(math.NaN()) },
 		"NaN epsilon":   func(s *engine.Shape) { s.NormEps = float32(math.NaN()) },
 	} {
 		s := Shape

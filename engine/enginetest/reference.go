@@ -1,7 +1,9 @@
 package enginetest
 
 import (
+	"fmt"
 	"math"
+	"sort"
 	"testing"
 
 	"github.com/crescendo-network/crescendo/engine"
@@ -9,9 +11,12 @@ import (
 
 // Shapes are those on which every engine must agree with Reference.
 var Shapes = map[string]engine.Shape{
-	"tied":    {Vocab: 61, Dim: 24, Layers: 2, Heads: 2, KVHeads: 2, FFN: 27, Context: 40, Tied: true, RopeTheta: 10000, NormEps: 1e-5},
-	"grouped": Shape,
-	"biases":  {Vocab: 40, Dim: 32, Layers: 2, Heads: 4, KVHeads: 2, FFN: 16, Context: 40, RopeTheta: 500, NormEps: 1e-6, QKVBias: true},
+	"tied":       {Vocab: 61, Dim: 24, Layers: 2, Heads: 2, KVHeads: 2, FFN: 27, Context: 40, Tied: true, RopeTheta: 10000, NormEps: 1e-5},
+	"grouped":    Shape,
+	"biases":     {Vocab: 40, Dim: 32, Layers: 2, Heads: 4, KVHeads: 2, FFN: 16, Context: 40, RopeTheta: 500, NormEps: 1e-6, QKVBias: true},
+	"all biases": {Vocab: 40, Dim: 32, Layers: 2, Heads: 4, KVHeads: 2, FFN: 16, Context: 40, RopeTheta: 500, NormEps: 1e-6, QKVBias: true, OutBias: true, FFNBias: true},
+	"mixture": {Vocab: 40, Dim: 20, Layers: 2, Heads: 2, KVHeads: 1, FFN: 13, Context: 40, RopeTheta: 10000, NormEps: 1e-5,
+		Experts: 5, ExpertsPerToken: 2, Balance: 0.01},
 	"linear": {Vocab: 40, Dim: 32, Layers: 1, Heads: 4, KVHeads: 1, FFN: 16, Context: 40, RopeTheta: 10000, NormEps: 1e-5,
 		RopeScaling: engine.RopeScaling{Kind: engine.RopeLinear, Factor: 3}},
 	"llama3": {Vocab: 40, Dim: 32, Layers: 1, Heads: 2, KVHeads: 1, FFN: 16, Context: 40, RopeTheta: 10000, NormEps: 1e-5,
@@ -64,11 +69,11 @@ func Reference(s engine.Shape, params []float32, tokens []int32) float64 {
 		r.attend(x)
 		for i := range x {
 			h := r.norm(x[i], r.prefix+"post_attention_layernorm.weight")
-			gate, up := r.linear(h, "mlp.gate_proj"), r.linear(h, "mlp.up_proj")
-			for j, g := range gate {
-				gate[j] = g / (1 + math.Exp(-g)) * up[j]
+			if s.Experts > 0 {
+				add(x[i], r.mixture(h))
+			} else {
+				add(x[i], r.feed(h, "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"))
 			}
-			add(x[i], r.linear(gate, "mlp.down_proj"))
 		}
 	}
 	var loss float64
@@ -117,6 +122,37 @@ func (r *reference) linear(x []float64, name string) []float64 {
 		}
 		if bias != nil {
 			y[i] += float64(bias[i])
+		}
+	}
+	return y
+}
+
+func (r *reference) feed(h []float64, gateName, upName, downName string) []float64 {
+	gate, up := r.linear(h, gateName), r.linear(h, upName)
+	for j, g := range gate {
+		gate[j] = g / (1 + math.Exp(-g)) * up[j]
+	}
+	return r.linear(gate, downName)
+}
+
+// mixture weighs the outputs of the experts with the largest logits.
+func (r *reference) mixture(h []float64) []float64 {
+	logits := r.linear(h, "block_sparse_moe.gate")
+	order := make([]int, len(logits))
+	for e := range order {
+		order[e] = e
+	}
+	sort.SliceStable(order, func(i, j int) bool { return logits[order[i]] > logits[order[j]] })
+	order = order[:r.shape.ExpertsPerToken]
+	var sum float64
+	for _, e := range order {
+		sum += math.Exp(logits[e])
+	}
+	y := make([]float64, len(h))
+	for _, e := range order {
+		p := fmt.Sprintf("block_sparse_moe.experts.%d.", e)
+		for i, v := range r.feed(h, p+"w1", p+"w3", p+"w2") {
+			y[i] += math.Exp(logits[e]) / sum * v
 		}
 	}
 	return y

@@ -5,6 +5,7 @@ package native
 type layerActivations struct {
 	x, h1, qkv, y, x2, h2, gateUp, act []float32
 	r1, r2                             []float32 // reciprocal norms
+	mixture                            *mixture  // of a layer of experts, which has no gateUp and act
 	attention                          []float32 // per sequence and head: seq rows of stride elements; nil if long
 }
 
@@ -17,6 +18,9 @@ type activations struct {
 	logits           []float32 // of headRows tokens
 	losses           []float64
 	inputs, targets  []int32
+	mask             []bool  // targets that count; nil: all
+	share            float32 // of each in the loss that gradients are of
+	pull             float32 // of even use of experts, against that
 
 	dx, dh, dqkv, dy, dact, dgateUp []float32
 }
@@ -33,7 +37,7 @@ func (m *model) prepare(batch, seq int, training bool) *activations {
 		d, n := m.dims, a.rows
 		f := func(width int) []float32 { return make([]float32, n*width) }
 		a.dx, a.dh, a.dqkv, a.dy = f(d.dim), f(d.dim), f(d.qkv), f(d.dim)
-		a.dact, a.dgateUp = f(d.actRow), f(d.gateRow)
+		a.dact, a.dgateUp = f(d.actRow*max(1, d.perToken)), f(d.gateRow*max(1, d.perToken))
 	}
 	m.rotary.grow(seq)
 	return a
@@ -45,9 +49,13 @@ func (m *model) newActivations(batch, seq int) *activations {
 	f := func(width int) []float32 { return make([]float32, n*width) }
 	for range m.layout.layers {
 		a.layers = append(a.layers, layerActivations{
-			x: f(d.dim), h1: f(d.dim), qkv: f(d.qkv), y: f(d.dim), x2: f(d.dim), h2: f(d.dim),
-			gateUp: f(d.gateRow), act: f(d.actRow), r1: f(1), r2: f(1),
+			x: f(d.dim), h1: f(d.dim), qkv: f(d.qkv), y: f(d.dim), x2: f(d.dim), h2: f(d.dim), r1: f(1), r2: f(1),
 		})
+		if l := &a.layers[len(a.layers)-1]; d.experts > 0 {
+			l.mixture = newMixture(n, d)
+		} else {
+			l.gateUp, l.act = f(d.gateRow), f(d.actRow)
+		}
 		if seq <= m.keep {
 			a.layers[len(a.layers)-1].attention = f(d.heads * a.stride)
 		}
@@ -59,8 +67,9 @@ func (m *model) newActivations(batch, seq int) *activations {
 	return a
 }
 
-// load separates inputs from targets.
-func (a *activations) load(tokens []int32) {
+// load separates inputs from targets, of which those with the mask count.
+func (a *activations) load(tokens []int32, mask []bool) {
+	a.mask = mask
 	for b := range a.batch {
 		row := tokens[b*(a.seq+1) : (b+1)*(a.seq+1)]
 		copy(a.inputs[b*a.seq:], row[:a.seq])

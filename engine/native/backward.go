@@ -14,21 +14,27 @@ func (m *model) backward(a *activations) {
 	m.gainGrad(a, a.last, m.layout.norm, a.r)
 	for i := len(a.layers) - 1; i >= 0; i-- {
 		l, s := &a.layers[i], &m.layout.layers[i]
-		m.addWeightGrad(d.dim, d.ffn, a.rows, a.dx, d.dim, rowsOf{l.act, d.actRow}, s.down, !m.fresh)
+		if d.experts > 0 {
+			m.mixBack(a, l, s)
+		} else {
+			m.addWeightGrad(d.dim, d.ffn, a.rows, a.dx, d.dim, rowsOf{l.act, d.actRow}, s.down, !m.fresh)
+			m.biasGrad(a.rows, rowsOf{a.dx, d.dim}, s.downBias)
+		}
 		back := m.backLayer(s)
 		m.byBlocks(a.rows, func(from, to int, k *worker) {
-			m.multiply(from, to, rowsOf{a.dx, d.dim}, d.dim, back.down, d.ffn, rowsOf{a.dact, d.actRow}, false, k)
-			for r := from; r < to; r++ {
-				gu, dgu := l.gateUp[r*d.gateRow:r*d.gateRow+2*d.ffn], a.dgateUp[r*d.gateRow:r*d.gateRow+2*d.ffn]
-				m.set.SwiGLUGrad(dgu[:d.ffn], dgu[d.ffn:], a.dact[r*d.actRow:r*d.actRow+d.ffn], gu[:d.ffn], gu[d.ffn:])
+			if d.experts == 0 {
+				m.feedBack(from, to, a, l, back, k)
 			}
-			m.multiply(from, to, rowsOf{a.dgateUp, d.gateRow}, 2*d.ffn, back.gateUp, d.dim, rowsOf{a.dh, d.dim}, false, k)
 			m.normalizeBack(from, to, a, l.x2, s.feedNorm, l.r2)
 			m.project(from, to, a.dx, d.dim, back.out, d.dim, a.dy, false, k)
 		})
-		m.weightGrad(2*d.ffn, d.dim, a.rows, a.dgateUp, d.gateRow, l.h2, s.gateUp)
+		if d.experts == 0 {
+			m.weightGrad(2*d.ffn, d.dim, a.rows, a.dgateUp, d.gateRow, l.h2, s.gateUp)
+			m.biasGrad(a.rows, rowsOf{a.dgateUp, d.gateRow}, s.gateUpBias)
+		}
 		m.gainGrad(a, l.x2, s.feedNorm, l.r2)
 		m.weightGrad(d.dim, d.dim, a.rows, a.dx, d.dim, l.y, s.out)
+		m.biasGrad(a.rows, rowsOf{a.dx, d.dim}, s.outBias)
 		m.attendBack(a, l)
 		m.byBlocks(a.rows, func(from, to int, k *worker) {
 			m.turn(from, to, a.seq, a.dqkv, true)
@@ -36,7 +42,7 @@ func (m *model) backward(a *activations) {
 			m.normalizeBack(from, to, a, l.x, s.attentionNorm, l.r1)
 		})
 		m.weightGrad(d.qkv, d.dim, a.rows, a.dqkv, d.qkv, l.h1, s.qkv)
-		m.biasGrad(a, s.bias)
+		m.biasGrad(a.rows, rowsOf{a.dqkv, d.qkv}, s.bias)
 		m.gainGrad(a, l.x, s.attentionNorm, l.r1)
 	}
 	embed := m.layout.embed.of(m.grads)
@@ -46,6 +52,17 @@ func (m *model) backward(a *activations) {
 			m.set.Combine(row, 1, row, 1, a.dx[i*d.dim+from:i*d.dim+to])
 		}
 	})
+}
+
+// feedBack sets rows of a.dh to the gradient of a feed-forward's inputs.
+func (m *model) feedBack(from, to int, a *activations, l *layerActivations, back layerWeights, k *worker) {
+	d := m.dims
+	m.multiply(from, to, rowsOf{a.dx, d.dim}, d.dim, back.down, d.ffn, rowsOf{a.dact, d.actRow}, false, k)
+	for r := from; r < to; r++ {
+		gu, dgu := l.gateUp[r*d.gateRow:r*d.gateRow+2*d.ffn], a.dgateUp[r*d.gateRow:r*d.gateRow+2*d.ffn]
+		m.set.SwiGLUGrad(dgu[:d.ffn], dgu[d.ffn:], a.dact[r*d.actRow:r*d.actRow+d.ffn], gu[:d.ffn], gu[d.ffn:])
+	}
+	m.multiply(from, to, rowsOf{a.dgateUp, d.gateRow}, 2*d.ffn, back.gateUp, d.dim, rowsOf{a.dh, d.dim}, false, k)
 }
 
 // weightGrad sets the gradient of a matrix (out by in) to the product of the
@@ -66,15 +83,15 @@ func (m *model) addWeightGrad(out, in, rows int, dy []float32, stride int, x row
 	})
 }
 
-// biasGrad adds up a.dqkv by columns, over rows in order.
-func (m *model) biasGrad(a *activations, bias span) {
-	db, d := bias.of(m.grads), m.dims
+// biasGrad adds up dy by columns, over rows in order.
+func (m *model) biasGrad(rows int, dy rowsOf, bias span) {
+	db := bias.of(m.grads)
 	m.work.split(len(db), 16, func(from, to int, _ *worker) {
 		if m.fresh {
 			clear(db[from:to])
 		}
-		for i := range a.rows {
-			m.set.Combine(db[from:to], 1, db[from:to], 1, a.dqkv[i*d.qkv+from:i*d.qkv+to])
+		for i := range rows {
+			m.set.Combine(db[from:to], 1, db[from:to], 1, dy.data[i*dy.row+from:i*dy.row+to])
 		}
 	})
 }

@@ -26,6 +26,7 @@ type batch struct {
 	rows                              []row // of the step under way
 	x, h, qkv, y, gateUp, act, logits []float32
 	small                             *kernel.Small // a row as the int8 products take it
+	mixed                             *mixed        // of a mixture
 }
 
 // A row is one token of a step.
@@ -41,7 +42,7 @@ func (m *model) Batch(o engine.BatchOptions) (engine.Batch, error) {
 	if o.Rows < 1 || o.Rows > maxStepRows || o.LogitRows < 0 || o.LogitRows > o.Rows {
 		return nil, fmt.Errorf("open batch: %d rows and %d of logits, want 1 to %d and no more of logits", o.Rows, o.LogitRows, maxStepRows)
 	}
-	p, err := newPages(m.dims, len(m.layout.layers), o.Pages, o.PageTokens)
+	p, err := newPages(m.dims, len(m.layout.layers), o.Pages, o.PageTokens, o.Int8)
 	if err != nil {
 		return nil, fmt.Errorf("open batch: %w", err)
 	}
@@ -56,6 +57,9 @@ func (m *model) Batch(o engine.BatchOptions) (engine.Batch, error) {
 		team: newTeam(len(m.work.list)), weights: weights,
 		x: f(d.dim), h: f(d.dim), qkv: f(d.qkv), y: f(d.dim), gateUp: f(2 * d.ffn), act: f(d.ffn),
 		logits: make([]float32, o.LogitRows*d.vocab)}
+	if d.experts > 0 {
+		b.mixed = newMixed(o.Rows, d)
+	}
 	if o.Int8 {
 		b.small = kernel.NewSmall(o.Rows, max(d.dim, d.ffn))
 	}
@@ -128,14 +132,49 @@ func (b *batch) layer(i int, runs []engine.Run) {
 	b.attend(i, runs)
 	b.eachRow(n, func(r int) { b.shrink(r, b.y, d.dim) })
 	b.multiply(n, b.y, &w.out, b.x, true)
-	b.eachRow(n, func(r int) { b.normalize(r, b.x, w.feedNorm) })
-	b.multiply(n, b.h, &w.gateUp, b.gateUp, false)
 	b.eachRow(n, func(r int) {
-		gu := b.gateUp[2*r*d.ffn : 2*(r+1)*d.ffn]
-		b.set.SwiGLU(b.act[r*d.ffn:(r+1)*d.ffn], gu[:d.ffn], gu[d.ffn:])
-		b.shrink(r, b.act, d.ffn)
+		addBias(b.set, w.outBias, b.x[r*d.dim:(r+1)*d.dim])
+		b.normalize(r, b.x, w.feedNorm)
 	})
+	if d.experts > 0 {
+		b.mix(n, w)
+		return
+	}
+	b.multiply(n, b.h, &w.gateUp, b.gateUp, false)
+	b.glu(n, w.gateUpBias)
 	b.multiply(n, b.act, &w.down, b.x, true)
+	addBias(b.set, w.downBias, b.x[:n*d.dim])
+}
+
+// glu makes n rows of gateUp into as many of act.
+func (b *batch) glu(n int, bias []float32) {
+	ffn := b.dims.ffn
+	b.eachRow(n, func(r int) {
+		gu := b.gateUp[2*r*ffn : 2*(r+1)*ffn]
+		addBias(b.set, bias, gu)
+		b.set.SwiGLU(b.act[r*ffn:(r+1)*ffn], gu[:ffn], gu[ffn:])
+		b.shrink(r, b.act, ffn)
+	})
+}
+
+// mix adds to n rows of x what the experts make of those of h.
+func (b *batch) mix(n int, w *servedLayer) {
+	d, e := b.dims, b.mixed
+	b.multiply(n, b.h, &w.router, e.logits, false)
+	e.choose(n, d, e.logits)
+	for i := range w.experts {
+		first, rows := e.gather(i, b.h, d.dim)
+		if rows == 0 {
+			continue
+		}
+		for r := range rows {
+			b.shrink(r, e.x, d.dim)
+		}
+		b.multiply(rows, e.x, &w.experts[i].gateUp, b.gateUp, false)
+		b.glu(rows, nil)
+		b.multiply(rows, b.act, &w.experts[i].down, e.out[first*d.dim:], false)
+	}
+	e.scatter(b.set, n, d, b.x)
 }
 
 // eachRow calls f for every row. What is done to one row is too short to share.
@@ -213,6 +252,10 @@ func (b *batch) multiply(n int, x []float32, w *matrix, y []float32, add bool) {
 		panels := b.set.Panels(w.out)
 		from, to := b.set.PanelColumns(panels*task/tasks), min(w.out, b.set.PanelColumns(panels*(task+1)/tasks))
 		right := kernel.Right{Data: w.packed.Data[from*w.in:], Packed: true, Depth: w.in}
+		if n == 1 {
+			b.set.MultiplyRow(to-from, w.in, x, right, y[from:], add, &k.Scratch)
+			return
+		}
 		b.set.Multiply(n, to-from, w.in, kernel.Left{Data: x, Row: w.in, Step: 1}, right, y[from:], w.out, add, &k.Scratch)
 	})
 }
@@ -237,6 +280,7 @@ func (b *batch) Close() {
 	for _, s := range [][]float32{b.x, b.h, b.qkv, b.y, b.gateUp, b.act, b.logits} {
 		clear(s)
 	}
+	b.mixed.clear()
 	clear(b.rows[:cap(b.rows)])
 	for _, w := range b.team.members {
 		clear(w.probs[:cap(w.probs)])

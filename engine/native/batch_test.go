@@ -14,6 +14,8 @@ import (
 var batchShapes = map[string]engine.Shape{
 	"plain":   {Vocab: 96, Dim: 64, Layers: 2, Heads: 2, KVHeads: 2, FFN: 96, Context: 96, Tied: true, RopeTheta: 10000, NormEps: 1e-5},
 	"grouped": {Vocab: 101, Dim: 72, Layers: 2, Heads: 6, KVHeads: 2, FFN: 90, Context: 80, RopeTheta: 500000, NormEps: 1e-6, QKVBias: true},
+	"biased":  {Vocab: 67, Dim: 48, Layers: 2, Heads: 4, KVHeads: 2, FFN: 52, Context: 64, RopeTheta: 10000, NormEps: 1e-5, QKVBias: true, OutBias: true, FFNBias: true},
+	"mixture": {Vocab: 67, Dim: 48, Layers: 2, Heads: 4, KVHeads: 2, FFN: 52, Context: 64, RopeTheta: 10000, NormEps: 1e-5, Experts: 5, ExpertsPerToken: 2},
 }
 
 func batchModel(t *testing.T, shape engine.Shape, kernel string, threads int) engine.Model {

@@ -46,6 +46,12 @@ var golden = []struct {
 	{"linear", engine.Shape{Vocab: 64, Dim: 48, Layers: 1, Heads: 2, KVHeads: 1, FFN: 96, Context: 64, RopeTheta: 10000, NormEps: 1e-5,
 		RopeScaling: engine.RopeScaling{Kind: engine.RopeLinear, Factor: 4}}, engine.Muon, "cbb39ee74e2411593630959e4c525174"},
 	{"wide", engine.Shape{Vocab: 64, Dim: 32, Layers: 1, Heads: 2, KVHeads: 1, FFN: 1024, Context: 64, RopeTheta: 10000, NormEps: 1e-5}, engine.AdamW, "3810ca13bd328e014dd90a5db7eae902"},
+	{"all biases", engine.Shape{Vocab: 64, Dim: 48, Layers: 2, Heads: 4, KVHeads: 2, FFN: 52, Context: 64, RopeTheta: 10000, NormEps: 1e-5,
+		QKVBias: true, OutBias: true, FFNBias: true}, engine.Muon, "d023e835d7dc0d583e1ad0c5959f3f21"},
+	{"mixture", engine.Shape{Vocab: 64, Dim: 48, Layers: 2, Heads: 4, KVHeads: 2, FFN: 52, Context: 64, RopeTheta: 10000, NormEps: 1e-5,
+		Experts: 5, ExpertsPerToken: 2, Balance: 0.01}, engine.Muon, "e34fd645274a9d88108a1c2ffe6dcf7e"},
+	{"mixture", engine.Shape{Vocab: 64, Dim: 48, Layers: 2, Heads: 4, KVHeads: 2, FFN: 1024, Context: 64, RopeTheta: 10000, NormEps: 1e-5,
+		Experts: 3, ExpertsPerToken: 1}, engine.AdamW, "fe625755af4c71639b40586bec160be1"},
 }
 
 // TestGoldenBits trains with every kernel and several numbers of threads.
@@ -152,7 +158,7 @@ func TestDecodingHasTheBitsOfForward(t *testing.T) {
 			t.Fatal(err)
 		}
 		a := m.prepare(1, seq, false)
-		a.load(tokens)
+		a.load(tokens, nil)
 		m.forward(a)
 		m.head(a, false) // its logits are overwritten by exponentials, so do without
 		packed := m.pack(m.layout.head.of(m.params), m.dims.dim, m.dims.vocab)

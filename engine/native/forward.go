@@ -48,15 +48,24 @@ func (m *model) forward(a *activations) {
 		m.byBlocks(a.rows, func(from, to int, k *worker) {
 			copy(l.x2[from*d.dim:to*d.dim], l.x[from*d.dim:])
 			m.project(from, to, l.y, d.dim, packed.out, d.dim, l.x2, true, k)
+			addBias(m.set, s.outBias.of(w), l.x2[from*d.dim:to*d.dim])
 			m.normalize(from, to, l.x2, s.feedNorm.of(w), l.h2, l.r2)
+			if d.experts > 0 {
+				return
+			}
 			m.multiply(from, to, rowsOf{l.h2, d.dim}, d.dim, packed.gateUp, 2*d.ffn, rowsOf{l.gateUp, d.gateRow}, false, k)
 			for r := from; r < to; r++ {
 				gu := l.gateUp[r*d.gateRow : r*d.gateRow+2*d.ffn]
+				addBias(m.set, s.gateUpBias.of(w), gu)
 				m.set.SwiGLU(l.act[r*d.actRow:r*d.actRow+d.ffn], gu[:d.ffn], gu[d.ffn:])
 			}
 			copy(next[from*d.dim:to*d.dim], l.x2[from*d.dim:])
 			m.multiply(from, to, rowsOf{l.act, d.actRow}, d.ffn, packed.down, d.dim, rowsOf{next, d.dim}, true, k)
+			addBias(m.set, s.downBias.of(w), next[from*d.dim:to*d.dim])
 		})
+		if d.experts > 0 {
+			m.mix(a, l, s, next)
+		}
 	}
 	m.byBlocks(a.rows, func(from, to int, _ *worker) {
 		m.normalize(from, to, a.last, m.layout.norm.of(w), a.hidden, a.r)
@@ -85,6 +94,9 @@ func (m *model) packLayer(s *layerSpans) layerWeights {
 		from    span
 		in, out int
 	}{{&packed.qkv, s.qkv, d.dim, d.qkv}, {&packed.out, s.out, d.dim, d.dim}, {&packed.gateUp, s.gateUp, d.dim, 2 * d.ffn}, {&packed.down, s.down, d.ffn, d.dim}}
+	if d.experts > 0 {
+		list = list[:2] // each expert is packed when its turn comes
+	}
 	at, panels := 0, 0
 	for _, p := range list {
 		n := m.products().PackedLen(m.depth(p.in), p.out)
@@ -105,7 +117,10 @@ func (m *model) packLayer(s *layerSpans) layerWeights {
 
 // pack transposes w into the buffer that layers share.
 func (m *model) pack(w []float32, in, out int) kernel.Right {
-	packed := m.packed[:m.products().PackedLen(m.depth(in), out)]
+	return m.packInto(m.packed[:m.products().PackedLen(m.depth(in), out)], w, in, out)
+}
+
+func (m *model) packInto(packed, w []float32, in, out int) kernel.Right {
 	m.work.split(m.products().Panels(out), 1, func(from, to int, k *worker) {
 		m.packPanels(packed, w, in, out, from, to, k)
 	})

@@ -2,6 +2,7 @@ package native
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/crescendo-network/crescendo/engine"
@@ -12,14 +13,14 @@ import (
 func (m *model) exactLoss(t *testing.T, tokens []int32, batch, seq int) float64 {
 	t.Helper()
 	a := m.prepare(batch, seq, false)
-	a.load(tokens)
+	a.load(tokens, nil)
 	m.forward(a)
 	m.head(a, false)
 	var sum float64
 	for _, l := range a.losses {
 		sum += l
 	}
-	return sum / float64(a.rows)
+	return sum/float64(a.rows) + m.balanceLoss(a)
 }
 
 // TestGradient compares the gradient of every tensor with central differences
@@ -30,6 +31,9 @@ func TestGradient(t *testing.T) {
 		"untied": {Vocab: 50, Dim: 32, Layers: 2, Heads: 4, KVHeads: 4, FFN: 33, Context: 64, RopeTheta: 500, NormEps: 1e-5},
 		"biased": {Vocab: 50, Dim: 48, Layers: 2, Heads: 6, KVHeads: 2, FFN: 20, Context: 64, RopeTheta: 10000, NormEps: 1e-5, QKVBias: true,
 			RopeScaling: engine.RopeScaling{Kind: engine.RopeLlama3, Factor: 8, LowFactor: 1, HighFactor: 4, Original: 32}},
+		"all biases": {Vocab: 50, Dim: 48, Layers: 2, Heads: 6, KVHeads: 2, FFN: 20, Context: 64, RopeTheta: 10000, NormEps: 1e-5, QKVBias: true, OutBias: true, FFNBias: true},
+		"mixture": {Vocab: 50, Dim: 32, Layers: 2, Heads: 4, KVHeads: 2, FFN: 24, Context: 64, RopeTheta: 10000, NormEps: 1e-5,
+			Experts: 4, ExpertsPerToken: 2, Balance: 0.1},
 		"grouped": {Vocab: 50, Dim: 48, Layers: 2, Heads: 6, KVHeads: 2, FFN: 48, Context: 64, RopeTheta: 10000, NormEps: 1e-5},
 	}
 	for name, shape := range shapes {
@@ -51,15 +55,22 @@ func TestGradient(t *testing.T) {
 				}
 				m.params[i] = float32(float64(m.params[i]) * scale)
 			}
-			for _, l := range m.layout.layers {
-				for i := range l.bias.of(m.params) {
-					l.bias.of(m.params)[i] = float32(rng.Float64() - 0.5)
+			for _, tensor := range m.tensors {
+				for i := range m.params[tensor.Offset : tensor.Offset+tensor.Len] {
+					if strings.HasSuffix(tensor.Name, ".bias") {
+						m.params[tensor.Offset+i] = float32(rng.Float64() - 0.5)
+					}
 				}
 			}
 			const batch, seq = 2, 37
 			tokens := enginetest.Tokens(3, shape.Vocab, batch*(seq+1))
 			if _, err := m.gradient(tokens, batch, seq); err != nil {
 				t.Fatal(err)
+			}
+			for _, l := range m.acts.layers {
+				if l.mixture != nil {
+					l.mixture.frozen = true // another choice would be a step in the loss
+				}
 			}
 			grads := append([]float32(nil), m.grads...)
 			start := append([]float32(nil), m.params...)

@@ -28,7 +28,6 @@ func (m *model) head(a *activations, backward bool) {
 	if backward {
 		back = m.backHead(w)
 	}
-	share := 1 / float32(a.rows)
 	for first := 0; first < a.rows; first += m.headRows(a) {
 		n := min(m.headRows(a), a.rows-first)
 		hidden := a.hidden[first*d.dim:]
@@ -36,7 +35,12 @@ func (m *model) head(a *activations, backward bool) {
 			m.multiply(from, to, rowsOf{hidden, d.dim}, d.dim, packed, d.vocab, rowsOf{a.logits, stride}, false, k)
 			for r := from; r < to; r++ {
 				row := a.logits[r*stride : r*stride+d.vocab]
-				a.losses[first+r] = m.crossEntropy(row, int(a.targets[first+r]), share, backward)
+				if a.mask != nil && !a.mask[first+r] {
+					a.losses[first+r] = 0
+					clear(row)
+					continue
+				}
+				a.losses[first+r] = m.crossEntropy(row, int(a.targets[first+r]), a.share, backward)
 			}
 			if backward {
 				m.multiply(from, to, rowsOf{a.logits, stride}, d.vocab, back, d.dim, rowsOf{a.dh[first*d.dim:], d.dim}, false, k)

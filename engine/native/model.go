@@ -15,7 +15,15 @@ func (s span) of(v []float32) []float32 { return v[s.from:s.to] }
 
 // layerSpans locates one layer. Tensors that are used together lie together:
 // query, key and value are one matrix here, and so are gate and up.
-type layerSpans struct{ qkv, out, gateUp, down, attentionNorm, feedNorm, bias span }
+type layerSpans struct {
+	qkv, out, gateUp, down, attentionNorm, feedNorm span
+	bias, outBias, gateUpBias, downBias             span // empty where the shape has none
+
+	router  span // of a mixture, which has experts in place of gateUp and down
+	experts []expertSpans
+}
+
+type expertSpans struct{ gateUp, down span }
 
 type layout struct {
 	embed, norm, head span
@@ -24,26 +32,38 @@ type layout struct {
 
 func newLayout(s engine.Shape) layout {
 	t := s.Tensors()
-	join := func(i, n int) span { return span{t[i].Offset, t[i+n-1].Offset + t[i+n-1].Len} }
-	l := layout{embed: join(0, 1)}
-	perLayer := 9
-	if s.QKVBias {
-		perLayer = 12
+	take := func(n int) span { // the next n tensors
+		of := span{t[0].Offset, t[n-1].Offset + t[n-1].Len}
+		t = t[n:]
+		return of
 	}
-	for i := range s.Layers {
-		at := 1 + i*perLayer
-		l.layers = append(l.layers, layerSpans{
-			qkv: join(at, 3), out: join(at+3, 1), gateUp: join(at+4, 2), down: join(at+6, 1),
-			attentionNorm: join(at+7, 1), feedNorm: join(at+8, 1),
-		})
-		if s.QKVBias {
-			l.layers[i].bias = join(at+9, 3)
+	l := layout{embed: take(1)}
+	for range s.Layers {
+		var layer layerSpans
+		layer.qkv, layer.out = take(3), take(1)
+		if s.Experts == 0 {
+			layer.gateUp, layer.down = take(2), take(1)
+		} else {
+			layer.router = take(1)
 		}
+		for range s.Experts {
+			layer.experts = append(layer.experts, expertSpans{gateUp: take(2), down: take(1)})
+		}
+		layer.attentionNorm, layer.feedNorm = take(1), take(1)
+		if s.QKVBias {
+			layer.bias = take(3)
+		}
+		if s.OutBias {
+			layer.outBias = take(1)
+		}
+		if s.FFNBias {
+			layer.gateUpBias, layer.downBias = take(2), take(1)
+		}
+		l.layers = append(l.layers, layer)
 	}
-	at := 1 + s.Layers*perLayer
-	l.norm, l.head = join(at, 1), l.embed
+	l.norm, l.head = take(1), l.embed
 	if !s.Tied {
-		l.head = join(at+1, 1)
+		l.head = take(1)
 	}
 	return l
 }
@@ -51,6 +71,7 @@ func newLayout(s engine.Shape) layout {
 // dims are the widths that follow from a shape.
 type dims struct {
 	vocab, dim, heads, kvHeads, group, head, kv, qkv, ffn int
+	experts, perToken                                     int     // 0: a plain model
 	actRow, gateRow                                       int     // how far apart rows of the feed-forward's activations are
 	scale                                                 float32 // of attention scores
 	eps                                                   float32
@@ -58,7 +79,7 @@ type dims struct {
 
 func newDims(s engine.Shape) dims {
 	d := dims{vocab: s.Vocab, dim: s.Dim, heads: s.Heads, kvHeads: s.KVHeads, group: s.Heads / s.KVHeads,
-		head: s.HeadDim(), kv: s.KVHeads * s.HeadDim(), ffn: s.FFN, eps: s.NormEps}
+		head: s.HeadDim(), kv: s.KVHeads * s.HeadDim(), ffn: s.FFN, eps: s.NormEps, experts: s.Experts, perToken: s.ExpertsPerToken}
 	d.qkv = d.dim + 2*d.kv
 	d.actRow, d.gateRow = apart(d.ffn), apart(2*d.ffn)
 	d.scale = 1 / r0.Sqrt(float32(d.head))
@@ -78,6 +99,7 @@ type model struct {
 	params, grads, state []float32
 	packed               []float32 // the matrices in use, transposed for forward products
 	fresh                bool      // gradients are to be set, not added to
+	pending              int       // targets whose gradients wait for Update
 	keep                 int       // the longest sequence whose attention is kept
 	acts                 *activations
 	served               *weights // what the last session was opened over
@@ -89,7 +111,7 @@ func newModel(s engine.Shape, set *kernel.Set, threads int) *model {
 		work: newWorkers(threads), rotary: newRotary(s), params: make([]float32, n), state: make([]float32, 2*n+1), keep: storedSeq}
 	d := m.dims
 	layer := set.PackedLen(d.dim, d.qkv) + set.PackedLen(d.dim, d.dim) + set.PackedLen(d.dim, 2*d.ffn) + set.PackedLen(d.ffn, d.dim)
-	m.packed = make([]float32, max(layer, set.PackedLen(d.dim, d.vocab)))
+	m.packed = make([]float32, max(layer, set.PackedLen(d.dim, d.vocab), set.PackedLen(d.dim, max(1, d.experts))))
 	return m
 }
 
@@ -122,87 +144,4 @@ func checkVocabulary(tokens []int32, vocab int) error {
 		}
 	}
 	return nil
-}
-
-// Step trains on one batch.
-func (m *model) Step(tokens []int32, batch, seq int, o engine.Optimizer, step int) (int64, error) {
-	if err := o.Validate(); err != nil {
-		return 0, fmt.Errorf("train step %d: %w", step, err)
-	}
-	if err := m.check(tokens, batch, seq); err != nil {
-		return 0, fmt.Errorf("train step %d: %w", step, err)
-	}
-	loss, err := m.gradient(tokens, batch, seq)
-	if err == nil {
-		err = m.update(o, step)
-	}
-	if err != nil {
-		return 0, fmt.Errorf("train step %d: %w", step, err)
-	}
-	return loss, nil
-}
-
-// gradient fills m.grads with the gradient of the mean loss, which it returns.
-func (m *model) gradient(tokens []int32, batch, seq int) (int64, error) {
-	if m.grads == nil {
-		m.grads = make([]float32, len(m.params))
-	}
-	m.fresh = true
-	if !m.shape.Tied {
-		clear(m.layout.embed.of(m.grads)) // all others are set before they are added to
-	}
-	a := m.prepare(batch, seq, true)
-	a.load(tokens)
-	m.forward(a)
-	m.head(a, true)
-	m.backward(a)
-	var sum float64
-	for _, l := range a.losses {
-		sum += l
-	}
-	return microNats(sum / float64(a.rows))
-}
-
-// lossRows is how many tokens Loss works on at once.
-const lossRows = 1024
-
-// Loss returns the loss of each sequence.
-func (m *model) Loss(tokens []int32, batch, seq int) ([]int64, error) {
-	if err := m.check(tokens, batch, seq); err != nil {
-		return nil, fmt.Errorf("compute loss: %w", err)
-	}
-	out := make([]int64, 0, batch)
-	chunk := max(1, lossRows/seq)
-	for from := 0; from < batch; from += chunk {
-		n := min(chunk, batch-from)
-		a := m.prepare(n, seq, false)
-		a.load(tokens[from*(seq+1) : (from+n)*(seq+1)])
-		m.forward(a)
-		m.head(a, false)
-		for b := range n {
-			var sum float64
-			for _, l := range a.losses[b*seq : (b+1)*seq] {
-				sum += l
-			}
-			micro, err := microNats(sum)
-			if err != nil {
-				return nil, fmt.Errorf("compute loss of sequence %d: %w", from+b, err)
-			}
-			out = append(out, micro)
-		}
-	}
-	return out, nil
-}
-
-// microNats rounds a loss, which is never far below zero, half up.
-func microNats(nats float64) (int64, error) {
-	if !(nats > -1e9 && nats < 1e12) {
-		return 0, engine.ErrNotFinite
-	}
-	micro := float64(nats*1e6) + 0.5
-	n := int64(micro)
-	if float64(n) > micro {
-		n--
-	}
-	return n, nil
 }

@@ -15,9 +15,15 @@ type served struct {
 }
 
 type servedLayer struct {
-	attentionNorm, feedNorm, bias []float32
-	qkv, out, gateUp, down        matrix
+	attentionNorm, feedNorm             []float32
+	bias, outBias, gateUpBias, downBias []float32
+	qkv, out, gateUp, down              matrix
+
+	router  matrix // of a mixture
+	experts []servedExpert
 }
+
+type servedExpert struct{ gateUp, down matrix }
 
 // A matrix is packed for products in float32 or in 8 bits.
 type matrix struct {
@@ -53,11 +59,17 @@ func (m *model) serve(int8 bool) (*served, error) {
 	}
 	for i, l := range m.layout.layers {
 		p := w.layers[i]
-		s.layers = append(s.layers, servedLayer{
-			attentionNorm: l.attentionNorm.of(w.params), feedNorm: l.feedNorm.of(w.params), bias: l.bias.of(w.params),
-			qkv: of(p.qkv, d.dim, d.qkv), out: of(p.out, d.dim, d.dim),
-			gateUp: of(p.gateUp, d.dim, 2*d.ffn), down: of(p.down, d.ffn, d.dim),
-		})
+		layer := servedLayer{qkv: of(p.qkv, d.dim, d.qkv), out: of(p.out, d.dim, d.dim)}
+		layer.vectors(&l, func(s span) []float32 { return s.of(w.params) })
+		if d.experts == 0 {
+			layer.gateUp, layer.down = of(p.gateUp, d.dim, 2*d.ffn), of(p.down, d.ffn, d.dim)
+		} else {
+			layer.router = of(p.router, d.dim, d.experts)
+		}
+		for _, e := range p.experts {
+			layer.experts = append(layer.experts, servedExpert{of(e.gateUp, d.dim, 2*d.ffn), of(e.down, d.ffn, d.dim)})
+		}
+		s.layers = append(s.layers, layer)
 	}
 	s.head = of(w.head, d.dim, d.vocab)
 	embed := m.layout.embed.of(w.params)
@@ -65,8 +77,21 @@ func (m *model) serve(int8 bool) (*served, error) {
 	return s, nil
 }
 
-// serveInt8 rounds every matrix, the embedding included, to 8 bits. Norms and
-// biases stay as they are.
+// vectors takes a layer's norms and biases.
+func (l *servedLayer) vectors(s *layerSpans, of func(span) []float32) {
+	l.attentionNorm, l.feedNorm = of(s.attentionNorm), of(s.feedNorm)
+	l.bias, l.outBias, l.gateUpBias, l.downBias = of(s.bias), of(s.outBias), of(s.gateUpBias), of(s.downBias)
+}
+
+// floats is a matrix in float32, packed.
+func (m *model) floats(s span, in, out int) matrix {
+	packed := make([]float32, m.set.PackedLen(in, out))
+	m.set.Pack(packed, s.of(m.params), in, in, out, 0, m.set.Panels(out))
+	return matrix{in: in, out: out, packed: kernel.Right{Data: packed, Packed: true}, panels: m.set.Panels(out)}
+}
+
+// serveInt8 rounds every matrix, the embedding included, to 8 bits. Norms, biases
+// and routers, which decide much and are small, stay as they are.
 func (m *model) serveInt8() (*served, error) {
 	var failed error
 	of := func(s span, in, out int) matrix {
@@ -82,11 +107,17 @@ func (m *model) serveInt8() (*served, error) {
 	d := m.dims
 	s := &served{norm: keep(m.layout.norm), head: of(m.layout.head, d.dim, d.vocab)}
 	for _, l := range m.layout.layers {
-		s.layers = append(s.layers, servedLayer{
-			attentionNorm: keep(l.attentionNorm), feedNorm: keep(l.feedNorm), bias: keep(l.bias),
-			qkv: of(l.qkv, d.dim, d.qkv), out: of(l.out, d.dim, d.dim),
-			gateUp: of(l.gateUp, d.dim, 2*d.ffn), down: of(l.down, d.ffn, d.dim),
-		})
+		layer := servedLayer{qkv: of(l.qkv, d.dim, d.qkv), out: of(l.out, d.dim, d.dim)}
+		layer.vectors(&l, keep)
+		if d.experts == 0 {
+			layer.gateUp, layer.down = of(l.gateUp, d.dim, 2*d.ffn), of(l.down, d.ffn, d.dim)
+		} else {
+			layer.router = m.floats(l.router, d.dim, d.experts)
+		}
+		for _, e := range l.experts {
+			layer.experts = append(layer.experts, servedExpert{of(e.gateUp, d.dim, 2*d.ffn), of(e.down, d.ffn, d.dim)})
+		}
+		s.layers = append(s.layers, layer)
 	}
 	embed := s.head
 	if m.layout.embed != m.layout.head {

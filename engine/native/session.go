@@ -19,7 +19,14 @@ type weights struct {
 	head   kernel.Right
 }
 
-type layerWeights struct{ qkv, out, gateUp, down kernel.Right }
+type layerWeights struct {
+	qkv, out, gateUp, down kernel.Right
+
+	router  kernel.Right // of a mixture
+	experts []expertWeights
+}
+
+type expertWeights struct{ gateUp, down kernel.Right }
 
 // snapshot returns the weights of the parameters as they are now, which is the
 // last snapshot if nothing has changed since.
@@ -30,17 +37,23 @@ func (m *model) snapshot() *weights {
 	d := m.dims
 	w := &weights{params: append([]float32(nil), m.params...)}
 	pack := func(s span, in, out int) kernel.Right {
-		packed := make([]float32, m.set.PackedLen(in, out))
+		packed := huge(m.set.PackedLen(in, out))
 		m.work.split(m.set.Panels(out), 1, func(from, to int, _ *worker) {
 			m.set.Pack(packed, s.of(w.params), in, in, out, from, to)
 		})
 		return kernel.Right{Data: packed, Packed: true}
 	}
 	for _, s := range m.layout.layers {
-		w.layers = append(w.layers, layerWeights{
-			qkv: pack(s.qkv, d.dim, d.qkv), out: pack(s.out, d.dim, d.dim),
-			gateUp: pack(s.gateUp, d.dim, 2*d.ffn), down: pack(s.down, d.ffn, d.dim),
-		})
+		l := layerWeights{qkv: pack(s.qkv, d.dim, d.qkv), out: pack(s.out, d.dim, d.dim)}
+		if d.experts == 0 {
+			l.gateUp, l.down = pack(s.gateUp, d.dim, 2*d.ffn), pack(s.down, d.ffn, d.dim)
+		} else {
+			l.router = pack(s.router, d.dim, d.experts)
+		}
+		for _, e := range s.experts {
+			l.experts = append(l.experts, expertWeights{pack(e.gateUp, d.dim, 2*d.ffn), pack(e.down, d.ffn, d.dim)})
+		}
+		w.layers = append(w.layers, l)
 	}
 	w.head = pack(m.layout.head, d.dim, d.vocab)
 	m.served = w
@@ -75,6 +88,8 @@ type session struct {
 	scratch  kernel.Scratch
 
 	x, h, qkv, y, gateUp, act, scores, logits []float32
+
+	mixed *mixed // of a mixture
 }
 
 var errClosed = errors.New("session is closed")
@@ -89,6 +104,9 @@ func (m *model) Session(capacity int) (engine.Session, error) {
 	s := &session{dims: d, layout: m.layout, set: m.set, weights: m.snapshot(), rotary: *m.rotary, capacity: capacity,
 		x: f(d.dim), h: f(d.dim), qkv: f(d.qkv), y: f(d.dim), gateUp: f(2 * d.ffn), act: f(d.ffn),
 		scores: f((capacity + 15) &^ 15), logits: make([]float32, d.vocab)}
+	if d.experts > 0 {
+		s.mixed = newMixed(feedRows, d)
+	}
 	for range m.layout.layers {
 		s.keys = append(s.keys, make([]float32, d.kv*capacity))
 		s.values = append(s.values, make([]float32, d.kv*capacity))
@@ -110,6 +128,7 @@ func (s *session) Close() {
 	for _, b := range [][]float32{s.x, s.h, s.qkv, s.y, s.gateUp, s.act, s.scores, s.logits} {
 		clear(b)
 	}
+	s.mixed.clear()
 	s.weights, s.keys, s.values = nil, nil, nil
 }
 
@@ -159,15 +178,45 @@ func (s *session) advance(tokens []int32) {
 		s.remember(i, n)
 		s.attend(i, n)
 		s.multiply(n, s.y, d.dim, lw.out, d.dim, s.x, true)
+		addBias(s.set, l.outBias.of(w), s.x[:n*d.dim])
 		s.normalize(n, l.feedNorm.of(w))
-		s.multiply(n, s.h, d.dim, lw.gateUp, 2*d.ffn, s.gateUp, false)
-		for r := range n {
-			gu := s.gateUp[2*r*d.ffn : 2*(r+1)*d.ffn]
-			s.set.SwiGLU(s.act[r*d.ffn:(r+1)*d.ffn], gu[:d.ffn], gu[d.ffn:])
+		if d.experts > 0 {
+			s.mix(n, lw)
+			continue
 		}
+		s.multiply(n, s.h, d.dim, lw.gateUp, 2*d.ffn, s.gateUp, false)
+		addBias(s.set, l.gateUpBias.of(w), s.gateUp[:2*n*d.ffn])
+		s.glu(n)
 		s.multiply(n, s.act, d.ffn, lw.down, d.dim, s.x, true)
+		addBias(s.set, l.downBias.of(w), s.x[:n*d.dim])
 	}
 	s.length += n
+}
+
+// glu makes n rows of gateUp into as many of act.
+func (s *session) glu(n int) {
+	ffn := s.dims.ffn
+	for r := range n {
+		gu := s.gateUp[2*r*ffn : 2*(r+1)*ffn]
+		s.set.SwiGLU(s.act[r*ffn:(r+1)*ffn], gu[:ffn], gu[ffn:])
+	}
+}
+
+// mix adds to n rows of x what the experts make of those of h.
+func (s *session) mix(n int, w *layerWeights) {
+	d, e := s.dims, s.mixed
+	s.multiply(n, s.h, d.dim, w.router, d.experts, e.logits, false)
+	e.choose(n, d, e.logits)
+	for i, expert := range w.experts {
+		first, rows := e.gather(i, s.h, d.dim)
+		if rows == 0 {
+			continue
+		}
+		s.multiply(rows, e.x, d.dim, expert.gateUp, 2*d.ffn, s.gateUp, false)
+		s.glu(rows)
+		s.multiply(rows, s.act, d.ffn, expert.down, d.dim, e.out[first*d.dim:], false)
+	}
+	e.scatter(s.set, n, d, s.x)
 }
 
 func (s *session) multiply(rows int, x []float32, in int, w kernel.Right, out int, y []float32, add bool) {

@@ -32,7 +32,7 @@ func (m *model) update(o engine.Optimizer, step int) error {
 		if t.Matrix {
 			s.LR = float32(o.MatrixLR * schedule)
 		}
-		if len(t.Dims) == 1 {
+		if !o.Decays(t) {
 			s.Decay = 0
 		}
 		m.adamW(t, &s)
