@@ -90,7 +90,7 @@ type look struct {
 
 var (
 	desktop = look{width: 1400, height: 1000}
-	phone   = look{width: 390, height: 844}
+	phone   = look{width: 320, height: 640} // the narrowest that WCAG 1.4.10 asks for
 )
 
 func (l look) String() string {

@@ -145,7 +145,7 @@ func judge(p *tab) []string {
 	if !loaded {
 		p.t.Fatal("axe-core does not load")
 	}
-	return value[[]string](p, `axe.run(document, {resultTypes: ["violations"], elementRef: false}).then(function (r) {
+	return value[[]string](p, `axe.run(document, {rules: {"target-size": {enabled: true}}, resultTypes: ["violations"], elementRef: false}).then(function (r) {
 		if (r.passes.length === 0) { return ["axe-core has checked nothing"]; }
 		return r.violations.filter(function (v) { return v.impact === "serious" || v.impact === "critical"; }).map(function (v) {
 			return v.id + " (" + v.impact + "): " + v.help + ": " + v.nodes.slice(0, 3).map(function (n) {

@@ -31,6 +31,7 @@ func TestHub(t *testing.T) {
 	step("corrupt-blob", func(t *testing.T) { testCorrupt(t, b) })
 	step("vote", func(t *testing.T) { testVote(t, b) })
 	step("keyboard", func(t *testing.T) { testKeyboard(t, b) })
+	step("pause", func(t *testing.T) { testPause(t, b) })
 	step("cheat-caught", func(t *testing.T) { testCaught(t, b, cheat) })
 	step("playground", func(t *testing.T) { testPlayground(t, b) })
 	step("claim", func(t *testing.T) { testClaim(t, b) })
@@ -283,3 +284,20 @@ const focusShown = `(function () {
 	if (e === document.body || s.outlineStyle !== "none" && parseFloat(s.outlineWidth) > 0 || s.boxShadow !== "none") { return ""; }
 	return e.tagName + " " + e.className + " " + e.innerText.slice(0, 40);
 })()`
+
+// testPause stops a page from changing by itself, and lets it go on.
+func testPause(t *testing.T, b *chromium) {
+	p := b.open(t, desktop)
+	p.visit("/")
+	const block = `document.querySelector(".tick").innerText`
+	p.press("Pause updates")
+	was := p.told("the button's other name", `document.querySelector("[data-pause]").innerText === "Resume updates" ? `+block+` : ""`)
+	other := b.open(t, desktop)
+	other.visit("/")
+	other.until("two blocks more, on a page that goes on", fmt.Sprintf(`%s !== %q && (window.more = (window.more || new Set()).add(%s)).size > 2`, block, was, block))
+	if now := value[string](p, block); now != was {
+		t.Errorf("a page that was told to stand still went from %q to %q", was, now)
+	}
+	p.press("Resume updates")
+	p.until("a newer block", fmt.Sprintf(`document.querySelector("[data-pause]").innerText === "Pause updates" && %s !== %q`, block, was))
+}

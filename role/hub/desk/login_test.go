@@ -22,6 +22,7 @@ import (
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/ledger"
 	"github.com/crescendo-network/crescendo/ledger/memory"
+	"github.com/crescendo-network/crescendo/role/hub/desk"
 )
 
 // decode reads an answer to the script.
@@ -206,6 +207,7 @@ type authenticator struct {
 	handle  []byte
 	counter uint32
 	origin  string
+	blind   bool // it does not recognise its owner
 }
 
 func newAuthenticator(t *testing.T) *authenticator {
@@ -225,6 +227,10 @@ func (a *authenticator) client(kind, challenge string) []byte {
 
 // data is what the authenticator signs: the party, flags and counter.
 func (a *authenticator) data(flags byte) []byte {
+	const recognised = 0x04
+	if a.blind {
+		flags &^= recognised
+	}
 	party := sha256.Sum256([]byte("localhost"))
 	a.counter++
 	return binary.BigEndian.AppendUint32(append(party[:], flags), a.counter)
@@ -311,6 +317,7 @@ func TestForgedPasskeys(t *testing.T) {
 		"another id":       func(a *authenticator) { a.id = []byte("another-credential") },
 		"another origin":   func(a *authenticator) { a.origin = "http://evil.example:8080" },
 		"a clone's number": func(a *authenticator) { a.counter = 0 },
+		"found on a bench": func(a *authenticator) { a.blind = true },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w.clock.pass(time.Minute)                                           // logins are limited
@@ -339,4 +346,38 @@ func TestPasskeyNeedsAName(t *testing.T) {
 	b.host = "127.0.0.1:8080"
 	wantText(t, b.get("/login"), http.StatusOK, "http://localhost:8080/login")
 	wantText(t, b.json("/login/passkey/register", map[string]any{}), http.StatusUnprocessableEntity, "under a name")
+
+	// What is called localhost is another machine for whoever comes from afar.
+	far := open(t, func(c *desk.Config) { c.Hosts = []string{"192.0.2.1:8080", "localhost:8080"} }).browser()
+	far.from, far.host = "192.0.2.7:1", "192.0.2.1:8080"
+	if r := far.get("/login"); r.StatusCode != http.StatusOK || strings.Contains(r.body, "localhost") {
+		t.Errorf("a visitor from afar is sent to his own machine (status %d)", r.StatusCode)
+	}
+	far = open(t, func(c *desk.Config) { c.Hosts, c.TLS = []string{"192.0.2.1", "hub.example", "localhost:8080"}, true }).browser()
+	far.from, far.host = "192.0.2.7:1", "192.0.2.1"
+	wantText(t, far.get("/login"), http.StatusOK, "https://hub.example/login")
+}
+
+// An authenticator that does not recognise its owner makes no wallet.
+func TestPasskeysRecogniseTheirOwner(t *testing.T) {
+	w := open(t)
+	a := newAuthenticator(t)
+	a.blind = true
+	b := w.browser()
+	b.get("/login")
+	options := decode[map[string]any](t, b.json("/login/passkey/register", map[string]any{}), http.StatusOK)
+	wantText(t, b.json("/login/passkey/registered", a.create(options)), http.StatusForbidden, "passkey is not accepted")
+	wantRedirect(t, b.get("/account"), "/login")
+}
+
+// Behind a server that speaks HTTPS nobody is on this machine, whatever that
+// server passes on.
+func TestNothingOfDevelopmentBehindHTTPS(t *testing.T) {
+	b := open(t, func(c *desk.Config) { c.TLS, c.Machine = true, &workshop{} }).browser()
+	if r := b.get("/login"); r.StatusCode != http.StatusOK || strings.Contains(r.body, "/login/demo") {
+		t.Errorf("the demo wallet is offered (status %d)", r.StatusCode)
+	}
+	if r := b.post("/login/demo"); r.StatusCode != http.StatusForbidden {
+		t.Errorf("the demo wallet: status %d", r.StatusCode)
+	}
 }

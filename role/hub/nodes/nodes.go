@@ -195,12 +195,20 @@ func (w *Watch) blobs(ctx context.Context) Blobs {
 		return before
 	}
 	w.looked = now
-	samples := w.c.Samples()
-	samples = samples[:min(len(samples), maxSamples)]
+	var samples []Sample
 	out := Blobs{Last: now.UnixMilli()}
 	for _, t := range before.Trouble {
-		if now.UnixMilli()-max(t.From, t.Till) < remembered.Milliseconds() {
-			out.Trouble = append(out.Trouble, t)
+		switch {
+		case t.Till == 0: // whatever is newer by now, this is to be right again
+			samples = append(samples, Sample{Blob: t.Blob, Name: t.Name})
+		case now.UnixMilli()-t.Till >= remembered.Milliseconds():
+			continue
+		}
+		out.Trouble = append(out.Trouble, t)
+	}
+	for _, s := range w.c.Samples() {
+		if len(samples) < maxSamples && !slices.ContainsFunc(samples, func(have Sample) bool { return have.Blob == s.Blob }) {
+			samples = append(samples, s)
 		}
 	}
 	size := uint64(0)

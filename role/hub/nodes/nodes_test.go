@@ -204,8 +204,17 @@ func TestBlobs(t *testing.T) {
 	}
 	now = now.Add(remembered)
 	look(3, 0, false) // forgotten
-	samples[0].Blob = crescendo.Hash{1}
-	look(2, 1, true) // it is not there at all
+	store.damaged[samples[1].Blob] = true
+	look(2, 1, true)
+	all := samples
+	samples = all[2:] // newer rounds have closed meanwhile
+	look(1, 1, true)
+	delete(store.damaged, all[1].Blob)
+	look(2, 1, false) // it is seen to be right again all the same
+	look(1, 1, false)
+	now = now.Add(remembered)
+	samples = []Sample{{crescendo.Hash{1}, 1, "nowhere"}, all[0]}
+	look(1, 1, true) // it is not there at all
 }
 
 // What is large, and what is far away, is not fetched all the time.
@@ -216,7 +225,13 @@ func TestBlobsAreFetchedInMeasure(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	samples := slices.Repeat([]Sample{{h, 1, "delta"}}, 100)
+	var samples []Sample
+	for i := range 100 {
+		if h, err = store.Put(t.Context(), []byte{byte(i)}); err != nil {
+			t.Fatal(err)
+		}
+		samples = append(samples, Sample{h, 1, "delta"})
+	}
 	w := New(Config{Archive: "http://192.0.2.1:1", Store: store, Samples: func() []Sample { return samples }, Now: func() time.Time { return now }})
 	if got := w.blobs(t.Context()).Checked; got != maxSamples {
 		t.Errorf("%d of 100 were fetched", got)
@@ -226,7 +241,7 @@ func TestBlobsAreFetchedInMeasure(t *testing.T) {
 		t.Errorf("%d were fetched again too early", got)
 	}
 	now = now.Add(time.Second)
-	samples = []Sample{{h, 1, "delta"}, {h, maxSample, "a large one"}, {h, 1, "after it"}}
+	samples[1].Size = maxSample
 	if got := w.blobs(t.Context()).Checked; got != 1 {
 		t.Errorf("%d were fetched of more bytes than the bound", got)
 	}

@@ -4,9 +4,28 @@
 (function () {
   "use strict";
 
+  // A page that changes by itself can be told not to.
+  var paused = false;
+  try { paused = sessionStorage.getItem("paused") === "1"; } catch (e) { /* then for this page only */ }
+  document.querySelectorAll("[data-pause]").forEach(function (button) {
+    var name = function () { button.textContent = paused ? "Resume updates" : "Pause updates"; };
+    name();
+    button.hidden = false;
+    button.addEventListener("click", function () {
+      paused = !paused;
+      try { sessionStorage.setItem("paused", paused ? "1" : "0"); } catch (e) { /* as above */ }
+      name();
+      if (!paused) { location.reload(); }
+    });
+  });
+
   var open = {};
   document.addEventListener("htmx:sseBeforeMessage", function (event) {
     var target = event.target;
+    if (paused) {
+      event.preventDefault();
+      return;
+    }
     if (drag && target && target.contains && target.contains(drag.svg)) {
       event.preventDefault();
       return;
