@@ -29,7 +29,7 @@ var enter = action{
 	name: "enter", title: "Enter a recipe", verb: "Enter it",
 	about: "Says how a rung would be trained. It is entered sealed, so that nobody can copy it; when entries have closed this hub shows it, if it has the key, " +
 		"and it is tried against the others at small, equal cost. What is left empty is as in the programme.",
-	fields: []field{
+	fields: slices.Concat([]field{
 		{name: "rung", label: "Rung", kind: "rung", stages: []program.Stage{program.StageRaising, program.StageCompeting}},
 		{name: "name", label: "Name", kind: "text", standard: "my recipe"},
 		{name: "optimizer", label: "Optimizer", kind: "choice", choices: []string{asProgramme, "muon", "adamw"}, standard: asProgramme, optional: true},
@@ -43,7 +43,7 @@ var enter = action{
 		{name: "dim", label: "Width", kind: "number", optional: true},
 		{name: "ffn", label: "Width of the feed-forward part", kind: "number", optional: true},
 		{name: "parents", label: "Builds on", kind: "text", hint: "names of recipes, with spaces between; royalties follow them", optional: true},
-	},
+	}, dataFields),
 	build: buildEntry,
 	facts: competitionFacts,
 }
@@ -121,6 +121,9 @@ func (w wish) recipe(rung crescendo.RungID) (research.Recipe, error) {
 	shaped = n.into("ffn", &model.FFN) || shaped
 	if shaped {
 		r.Model = model
+	}
+	if err := w.data(&r, &n); err != nil {
+		return r, err
 	}
 	if n.err != nil {
 		return r, n.err

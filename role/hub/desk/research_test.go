@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -67,7 +68,8 @@ func TestEnterARecipe(t *testing.T) {
 	public := blob.NewMemory()
 	w := open(t, func(c *desk.Config) { c.Blobs = public })
 	b := w.loggedIn()
-	shown := b.post("/desk/enter", "rung", "2", "name", "twice as fast", "lr", "48000")
+	shard := strings.Repeat("5a", 32)
+	shown := b.post("/desk/enter", "rung", "2", "name", "twice as fast", "lr", "48000", "mix", "src/=3000 *_test.go=0 doc/=500", "max-tokens", "700", "shard", shard)
 	wantText(t, shown, http.StatusOK, "Parameters", "Bond", "<b>500</b> (0.0005 DEMO) from you", "MsgEnter")
 	_, message, _ := strings.Cut(shown.body, "<pre")
 	if message, _, _ = strings.Cut(message, "</pre>"); strings.Contains(message, "48000") || !strings.Contains(message, "Commitment") {
@@ -106,6 +108,10 @@ func TestEnterARecipe(t *testing.T) {
 	}
 	if recipe.Name != "twice as fast" || recipe.Optimizer.LRMillionths != 48000 || recipe.Optimizer.Kind != "muon" || recipe.Sequences != 0 || recipe.Author != demo.Account() {
 		t.Errorf("recipe %+v", recipe)
+	}
+	mix := []research.MixWeight{{Suffix: "_test.go"}, {Prefix: "doc/", PerMille: 500}, {Prefix: "src/", PerMille: 3000}}
+	if !slices.Equal(recipe.Mix, mix) || recipe.Filter != (research.Filter{MaxTokensPerKiB: 700}) || recipe.Shard.String() != shard {
+		t.Errorf("recipe %+v, want mix %v", recipe, mix)
 	}
 	if left, _ := filepath.Glob(filepath.Join(w.home, "entries", "*.json")); len(left) != 0 {
 		t.Errorf("what was shown is still kept: %v", left)
@@ -156,6 +162,10 @@ func TestRefusedRecipes(t *testing.T) {
 		"no competition":            {[]string{"rung", "1", "lr", "1000"}, `role="alert"`},
 		"no such rung":              {[]string{"rung", "7", "lr", "1000"}, "rungs 1 to 3"},
 		"parents in words":          {[]string{"rung", "2", "lr", "1000", "parents", "the best one"}, "64 hexadecimal digits"},
+		"a mix without weights":     {[]string{"rung", "2", "mix", "doc/ src/"}, "path and its weight"},
+		"a mix of nothing":          {[]string{"rung", "2", "mix", "*=5"}, "prefix or a suffix"},
+		"a filter for no document":  {[]string{"rung", "2", "min-bytes", "10", "max-bytes", "9"}, "less than min-bytes"},
+		"a shard in words":          {[]string{"rung", "2", "shard", "my diary"}, "64 hexadecimal digits"},
 		"an unknown parent":         {[]string{"rung", "2", "lr", "1000", "parents", strings.Repeat("ab", 32)}, ""},
 	} {
 		r := b.post("/desk/enter", c.fields...)
