@@ -12,7 +12,7 @@ import (
 
 func (c *cli) research() *cobra.Command {
 	return stage("research", "Enter recipes into a rung's competition, run its trials, see who leads",
-		c.recipe(), c.enter(), c.reveal(), c.entries(), c.leaderboard(), c.runTrials(), c.verify(),
+		c.recipe(), c.task(), c.enter(), c.reveal(), c.entries(), c.leaderboard(), c.runTrials(), c.verify(),
 		c.nameCorpus(), c.packShard(), c.register(), c.adopt(), c.recipes())
 }
 

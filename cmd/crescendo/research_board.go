@@ -151,7 +151,14 @@ func (c *cli) leaderboard() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.print(map[string]any{"rung": r.rung, "standings": rows}, func(w writer) { writeBoard(w, rows) })
+			tasks, err := taskResultsOf(state, research.Contest(r.rung))
+			if err != nil {
+				return err
+			}
+			return c.print(map[string]any{"rung": r.rung, "standings": rows, "tasks": tasks}, func(w writer) {
+				writeBoard(w, rows)
+				writeTaskResults(w, tasks)
+			})
 		},
 	}
 	r.flags(cmd)

@@ -24,6 +24,7 @@ type dataJSON struct {
 	Windows      int               `json:"windows"`
 	AllWindows   int               `json:"windows_of_corpus"` // without mix, filter and contributed text
 	Contribution *contributionJSON `json:"contribution"`      // null: it adds no text
+	Tokenizer    *tokenizerJSON    `json:"tokenizer"`         // null: the programme's
 }
 
 // contributionJSON says what is drawn of contributed text, and what is not.
@@ -59,6 +60,10 @@ func lookAtData(ctx context.Context, blobs blob.Store, state kv.Reader, spec pro
 	if err != nil {
 		return nil, err
 	}
+	reader, cut, err := cutAgain(ctx, reader, recipe.Tokenizer)
+	if err != nil {
+		return nil, err
+	}
 	text, err := plan.Text(ctx, reader)
 	if errors.Is(err, corpus.ErrChoice) {
 		return nil, crescendo.Errorf(crescendo.CodeInvalid, "%v", err).
@@ -71,7 +76,9 @@ func lookAtData(ctx context.Context, blobs blob.Store, state kv.Reader, spec pro
 	if err != nil {
 		return nil, err
 	}
-	return dataOf(text.Summary, plan.Choice, all.Windows()), nil
+	out := dataOf(text.Summary, plan.Choice, all.Windows())
+	out.Tokenizer = cut
+	return out, nil
 }
 
 // corpusOf opens the text of a rung; nil if it is not named yet.
@@ -99,6 +106,7 @@ func writeData(w writer, d *dataJSON) {
 		return
 	}
 	fmt.Fprintf(w, "  text       %d documents, %.1f MB: %d windows; the corpus has %d\n", d.Documents, float64(d.Bytes)/1e6, d.Windows, d.AllWindows)
+	writeTokenizer(w, d.Tokenizer)
 	c := d.Contribution
 	if c == nil {
 		return

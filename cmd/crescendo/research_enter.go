@@ -83,7 +83,7 @@ func (c *cli) enter() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return c.preview(cmd.Context(), args[0], data, nobody, spec, r.id(), nil, nil)
+				return c.preview(cmd.Context(), r.home, args[0], data, nobody, spec, r.id(), nil, nil)
 			}
 			return c.enterRecipe(cmd.Context(), &r, args[0], data, dry, wait)
 		},
@@ -117,28 +117,21 @@ func (c *cli) enterRecipe(ctx context.Context, r *remote, name string, data []by
 		return fmt.Errorf("read programme: %w", err)
 	}
 	if dry {
-		return c.preview(ctx, name, data, author, spec, r.id(), conn.Blobs, state)
+		return c.preview(ctx, r.home, name, data, author, spec, r.id(), conn.Blobs, state)
 	}
 	recipe, err := programfile.ParseRecipe(name, data, author)
 	if err != nil {
 		return err
 	}
-	look, err := trial.OutlookOf(spec, research.Contest(r.id()), recipe)
+	task, err := r.checkEntry(ctx, conn.Blobs, state, spec, research.Contest(r.id()), recipe)
 	if err != nil {
-		return err
-	}
-	if look.Rung.Competition.None() {
-		return crescendo.Errorf(crescendo.CodeInvalid, "enter rung %d: it has no competition", r.rung).
-			WithHint("the organiser chooses its recipe: see research register")
-	}
-	if _, err := lookAtData(ctx, conn.Blobs, state, spec, r.id(), recipe); err != nil {
 		return err
 	}
 	if _, of, known, err := copyOf(state, recipe); err != nil || known {
 		return errors.Join(err, crescendo.Errorf(crescendo.CodeInvalid, "enter %s: it does what recipe %s does", name, of.Short()).
 			WithHint("a copy loses its bond and earns nothing; change what it trains with"))
 	}
-	e := sealedEntry{Chain: conn.Ledger.ChainID(), Rung: r.id(), Author: author, Recipe: recipe}
+	e := sealedEntry{Chain: conn.Ledger.ChainID(), Rung: r.id(), Author: author, Recipe: recipe, Task: task}
 	if _, err := rand.Read(e.Salt[:]); err != nil {
 		return fmt.Errorf("draw salt: %w", err)
 	}
@@ -156,7 +149,7 @@ func (c *cli) enterRecipe(ctx context.Context, r *remote, name string, data []by
 		}
 		return err // it may be on the ledger all the same
 	}
-	c.note("recipe %s is entered; nobody can see it. Its bond of %s returns unless it is a copy or is never shown.", recipe.ID().Short(), look.Rung.Competition.Bond)
+	c.note("recipe %s is entered; nobody can see it. Its bond of %s returns unless it is a copy or is never shown.", recipe.ID().Short(), spec.Rungs[r.id()-1].Competition.Bond)
 	if !wait {
 		c.note("show it when entries have closed: crescendo research reveal --rung %d", r.rung)
 		return nil
@@ -303,10 +296,13 @@ type trialsJSON struct {
 
 // preview says what a recipe would do. State may be nil: then nothing is known
 // about other recipes, and of the text.
-func (c *cli) preview(ctx context.Context, name string, data []byte, author crescendo.Account, spec program.Spec, rung crescendo.RungID, blobs blob.Store, state kv.Reader) error {
+func (c *cli) preview(ctx context.Context, dir, name string, data []byte, author crescendo.Account, spec program.Spec, rung crescendo.RungID, blobs blob.Store, state kv.Reader) error {
 	recipe, err := programfile.ParseRecipe(name, data, author)
 	if err != nil {
 		return err
+	}
+	if !recipe.Evaluation.IsZero() {
+		return c.previewTask(ctx, dir, spec, research.Contest(rung), recipe, blobs, state)
 	}
 	look, err := trial.OutlookOf(spec, research.Contest(rung), recipe)
 	if err != nil {

@@ -23,6 +23,8 @@ type sealedEntry struct {
 	Recipe     research.Recipe   `json:"recipe"`
 	Salt       crescendo.Hash    `json:"salt"`
 	Commitment crescendo.Hash    `json:"commitment"`
+
+	Task *research.EvaluationTask `json:"task,omitempty"` // what the recipe contributes
 }
 
 // entryFile is where an entry lies in a home.
@@ -81,5 +83,9 @@ func keptEntries(dir, chain string, rung crescendo.RungID, author crescendo.Acco
 
 // message shows the recipe.
 func (e sealedEntry) message() crescendo.Message {
-	return &research.MsgRevealEntry{Sender: e.Author, Rung: e.Rung, Recipe: e.Recipe, Salt: e.Salt}
+	m := &research.MsgRevealEntry{Sender: e.Author, Rung: e.Rung, Recipe: e.Recipe, Salt: e.Salt}
+	if e.Task != nil {
+		m.Task = *e.Task
+	}
+	return m
 }

@@ -208,10 +208,11 @@ func (v *verifier) one(ctx context.Context, spec program.Spec, comp research.Com
 	if err != nil {
 		return trialJSON{}, err
 	}
-	row := trialJSON{Stage: n.Stage, Recipe: n.Recipe, Seed: n.Seed, Weights: have.Weights, Again: got.Weights, Documents: len(got.Losses),
+	documents := got.Losses[:len(got.Losses)-task.Answers()]
+	row := trialJSON{Stage: n.Stage, Recipe: n.Recipe, Seed: n.Seed, Weights: have.Weights, Again: got.Weights, Documents: len(documents),
 		Equal: got.Weights == have.Weights && slices.Equal(got.Losses, have.Losses)}
-	for _, l := range got.Losses {
-		row.Loss += float64(l) / 1e6 / float64(task.Window) / float64(len(got.Losses))
+	for _, l := range documents {
+		row.Loss += float64(l) / 1e6 / float64(task.Window) / float64(len(documents))
 	}
 	return row, nil
 }

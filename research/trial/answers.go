@@ -23,8 +23,9 @@ func (t Task) Asking(r kv.Reader, n Name, c research.Competition) (Task, error) 
 	return t, err
 }
 
-// questions counts the items of all tasks.
-func (t Task) questions() (n int) {
+// Answers counts the losses of a result that are of evaluation tasks: the last
+// ones.
+func (t Task) Answers() (n int) {
 	for _, q := range t.Questions {
 		n += len(q.Items)
 	}
@@ -34,7 +35,7 @@ func (t Task) questions() (n int) {
 // answer returns what the model's losses on the items of all tasks are: the
 // nats of the continuation after the context, in micro-nats. An item that
 // repeats the corpus counts zero.
-func (t Task) answer(ctx context.Context, model engine.Model, p outer.Plan, asks Text) ([]uint64, error) {
+func (t Task) answer(ctx context.Context, model engine.Model, context int, asks Text) ([]uint64, error) {
 	text, ok := asks.(packed)
 	if !ok {
 		return nil, errors.New("only a packed corpus has a tokenizer to ask with")
@@ -59,7 +60,7 @@ func (t Task) answer(ctx context.Context, model engine.Model, p outer.Plan, asks
 			return nil, err
 		}
 		before, after := text.reader.Question(item.Context, item.Continuation)
-		loss, err := surprise(model, before, after, p.Shape.Context)
+		loss, err := surprise(model, before, after, context)
 		if err != nil {
 			return nil, fmt.Errorf("score item %d of evaluation tasks: %w", i+1, err)
 		}
@@ -146,3 +147,21 @@ func (r recut) Window(ctx context.Context, i int) ([]int32, error) {
 // errCut means that the recipe's tokenizer leaves nothing to train on: everybody
 // finds so.
 var errCut = errors.New("the corpus cannot be cut by this tokenizer")
+
+// Ask tells how well a model does on an evaluation task: its mean loss over the
+// bytes of the continuations, in micro-nats, items that repeat the corpus left
+// out. The reader is of the corpus that the model was trained on.
+func Ask(ctx context.Context, model engine.Model, reader *corpus.Reader, task research.EvaluationTask) (uint64, error) {
+	k := Task{Questions: []research.EvaluationTask{task}}
+	losses, err := k.answer(ctx, model, model.Shape().Context, packed{reader: reader})
+	if err != nil {
+		return 0, err
+	}
+	var sum, size uint64
+	for i, l := range losses {
+		if l > 0 {
+			sum, size = sum+l, size+uint64(len(task.Items[i].Continuation))
+		}
+	}
+	return sum / max(1, size), nil
+}

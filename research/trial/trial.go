@@ -145,7 +145,7 @@ func Run(ctx context.Context, e engine.Engine, text Text, t Task, progress Progr
 	losses, err := score(ctx, model, p, asked(text, heldOut), documents, uint64(t.Window))
 	if err == nil && len(t.Questions) > 0 {
 		var answers []uint64
-		answers, err = t.answer(ctx, model, p, text)
+		answers, err = t.answer(ctx, model, p.Shape.Context, text)
 		losses = append(losses, answers...)
 	}
 	if errors.Is(err, engine.ErrNotFinite) {

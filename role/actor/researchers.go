@@ -18,7 +18,7 @@ import (
 // one's recipe and enters it as its own.
 type Researchers struct {
 	Ledger  ledger.Ledger
-	Rung    crescendo.RungID
+	At      research.Contest
 	Entries []DemoEntry
 	// Secret is what salts are made of, so that a restarted process can still
 	// show what it has committed to.
@@ -29,7 +29,8 @@ type Researchers struct {
 type DemoEntry struct {
 	Signer ledger.Signer
 	Recipe research.Recipe
-	CopyOf crescendo.Hash // the recipe it repeats; zero: honest
+	CopyOf crescendo.Hash          // the recipe it repeats; zero: honest
+	Task   research.EvaluationTask // what the recipe contributes, if it is one that does
 }
 
 // DemoEntries writes the recipes of demo researchers, in their order, and of
@@ -89,15 +90,32 @@ func demoRecipe(i int) research.Recipe {
 	return r
 }
 
+// MaxDemoNewcomers is how many recipes demo newcomers know.
+const MaxDemoNewcomers = 2
+
+// NewcomerEntries writes the recipes of demo newcomers, for a season: that of the
+// first is better than most programmes' own, that of the second worse.
+func NewcomerEntries(newcomers []ledger.Signer) []DemoEntry {
+	var all []DemoEntry
+	for i, s := range newcomers {
+		r := research.Recipe{Version: research.RecipeVersion, Author: s.Account(), Name: "smaller batches, more steps", Sequences: 2}
+		if i > 0 {
+			r.Name, r.Sequences = "larger batches", 8
+		}
+		all = append(all, DemoEntry{Signer: s, Recipe: r})
+	}
+	return all
+}
+
 // Name implements Actor.
 func (*Researchers) Name() string { return "demo researchers" }
 
 // Kinds implements Actor.
-func (*Researchers) Kinds() []string { return []string{"research.", "program."} }
+func (*Researchers) Kinds() []string { return []string{"research.", "season.", "program."} }
 
 // Act implements Actor.
 func (r *Researchers) Act(ctx context.Context, state ledger.State) error {
-	c, err := research.Competitions.Get(state, uint32(r.Rung))
+	c, err := research.Competitions.Get(state, uint32(r.At))
 	if errors.Is(err, kv.ErrNotFound) {
 		return nil
 	}
@@ -133,26 +151,29 @@ func (r *Researchers) each(ctx context.Context, state ledger.State, next func(le
 func (r *Researchers) commitment(e DemoEntry) (commitment, salt crescendo.Hash) {
 	id := e.Recipe.ID()
 	salt = digest.Sum("crescendo/actor/researcher/salt", r.Secret[:], []byte(e.Signer.Account()), id[:])
-	return research.EntryCommitment(r.Ledger.ChainID(), research.Contest(r.Rung), e.Signer.Account(), id, salt), salt
+	return research.EntryCommitment(r.Ledger.ChainID(), r.At, e.Signer.Account(), id, salt), salt
 }
 
 // enter is the message that enters a recipe, unless it is entered or, if it is
 // a copy, before the original.
 func (r *Researchers) enter(state ledger.State, e DemoEntry) (crescendo.Message, error) {
 	me := e.Signer.Account()
+	if veteran, err := research.Veterans.Has(state, uint32(r.At), string(me)); err != nil || veteran {
+		return nil, err // it has gone on from a contest before
+	}
 	commitment, _ := r.commitment(e)
-	has, err := research.Commitments.Has(state, uint32(r.Rung), commitment[:], string(me))
+	has, err := research.Commitments.Has(state, uint32(r.At), commitment[:], string(me))
 	if err != nil || has {
 		return nil, err
 	}
 	if original, ok := r.original(e); ok {
 		first, _ := r.commitment(original)
-		there, err := research.Commitments.Has(state, uint32(r.Rung), first[:], string(original.Signer.Account()))
+		there, err := research.Commitments.Has(state, uint32(r.At), first[:], string(original.Signer.Account()))
 		if err != nil || !there {
 			return nil, err
 		}
 	}
-	return &research.MsgEnter{Sender: me, Rung: r.Rung, Commitment: commitment}, nil
+	return &research.MsgEnter{Sender: me, Rung: r.At.Rung(), Season: r.At.IsSeason(), Commitment: commitment}, nil
 }
 
 func (r *Researchers) original(copied DemoEntry) (DemoEntry, bool) {
@@ -169,7 +190,7 @@ func (r *Researchers) original(copied DemoEntry) (DemoEntry, bool) {
 func (r *Researchers) reveal(state ledger.State, e DemoEntry) (crescendo.Message, error) {
 	me := e.Signer.Account()
 	commitment, salt := r.commitment(e)
-	c, err := research.Commitments.Get(state, uint32(r.Rung), commitment[:], string(me))
+	c, err := research.Commitments.Get(state, uint32(r.At), commitment[:], string(me))
 	if errors.Is(err, kv.ErrNotFound) {
 		return nil, nil // too late to enter
 	}
@@ -182,5 +203,5 @@ func (r *Researchers) reveal(state ledger.State, e DemoEntry) (crescendo.Message
 			return nil, err
 		}
 	}
-	return &research.MsgRevealEntry{Sender: me, Rung: r.Rung, Recipe: e.Recipe, Salt: salt}, nil
+	return &research.MsgRevealEntry{Sender: me, Rung: r.At.Rung(), Season: r.At.IsSeason(), Recipe: e.Recipe, Salt: salt, Task: e.Task}, nil
 }

@@ -31,6 +31,7 @@ type ModelCard struct {
 	OpensAt    crescendo.Height    `json:"opens_at"` // at the latest; zero: no date
 	Loss       page.Loss           `json:"loss"`
 	Samples    []Sample            `json:"samples"`
+	Tasks      []TaskLine          `json:"tasks"` // that tell recipes apart
 }
 
 func (f *facts) model(r *rungFacts) (ModelCard, page.Document, error) {
@@ -62,6 +63,9 @@ func (f *facts) model(r *rungFacts) (ModelCard, page.Document, error) {
 	if c.Samples, err = f.samples(r); err != nil {
 		return c, page.Document{}, err
 	}
+	if c.Tasks, err = f.modelTasks(r, c.Samples); err != nil {
+		return c, page.Document{}, err
+	}
 	return c, f.modelDocument(r, c), nil
 }
 
@@ -75,6 +79,10 @@ func (f *facts) samples(r *rungFacts) ([]Sample, error) {
 	out := []Sample{}
 	if r.run.Start.IsZero() {
 		return out, nil
+	}
+	tasks, err := f.keptTasks(r.id)
+	if err != nil {
+		return nil, err
 	}
 	rounds := sampled
 	if last := crescendo.Round(r.closed()); last > 5 {
@@ -92,13 +100,13 @@ func (f *facts) samples(r *rungFacts) ([]Sample, error) {
 		if checkpoint.IsZero() {
 			continue
 		}
-		s := f.hub.samples.of(order{r.id, r.plan, r.run.Corpus, checkpoint})
+		s := f.hub.samples.of(order{r.id, r.plan, r.run.Corpus, checkpoint, contentsOf(tasks)})
 		if s.Note == goneNote && n < keptEvery && r.closed() > keptEvery {
 			x, err := optional(training.Rounds.Get(f.State, uint32(r.id), uint32(keptEvery)))
 			if err != nil {
 				return nil, err
 			}
-			n, s = keptEvery, f.hub.samples.of(order{r.id, r.plan, r.run.Corpus, x.Checkpoint})
+			n, s = keptEvery, f.hub.samples.of(order{r.id, r.plan, r.run.Corpus, x.Checkpoint, contentsOf(tasks)})
 		}
 		s.Round = n
 		out = append(out, s)
@@ -133,6 +141,9 @@ func (f *facts) modelDocument(r *rungFacts, c ModelCard) page.Document {
 		d.Facts = append(d.Facts, page.Fact{Label: "Held-out loss, sealed model", Value: page.Nats(c.SealedLoss) + " nats per token, by the vault's word"},
 			page.Fact{Label: "Container", Value: c.Container.Short(), Link: "/blob/" + c.Container.String(), Class: "mono"},
 			page.Fact{Label: "Sealed by", Value: c.Assurance, Class: "warn"})
+	}
+	if len(c.Tasks) > 0 {
+		d.Sections = append(d.Sections, modelTaskSection(c))
 	}
 	d.Sections = append(d.Sections, sampleSection(c))
 	return d

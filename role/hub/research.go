@@ -31,6 +31,7 @@ type Contest struct {
 	Entries   []EntryLine      `json:"entries"`
 	Board     [][]BoardLine    `json:"leaderboards"` // one for each stage of halving
 	Royalty   uint32           `json:"royalty_bp"`
+	Tasks     []TaskLine       `json:"tasks"`
 }
 
 // EntryLine is a recipe in a competition.
@@ -106,6 +107,9 @@ func (f *facts) contest(r *rungFacts) (Contest, error) {
 	}
 	for _, x := range runners {
 		out.Runners = append(out.Runners, RunnerLine{f.person(training.Account(x.Rest)), x.Value.Delivered, x.Value.Agreed, x.Value.Earned, x.Value.Fault})
+	}
+	if out.Tasks, err = f.tasks(r.id); err != nil {
+		return out, err
 	}
 	for stage := uint32(1); stage <= max(c.Stage, out.Stages); stage++ {
 		board, err := f.board(key, stage)
@@ -199,6 +203,9 @@ func (f *facts) contestSections(c Contest) []page.Section {
 		}
 		sections = append(sections, page.Section{ID: fmt.Sprintf("stage-%s-%d", id, i+1), Title: fmt.Sprintf("Rung %s, stage %d of halving", id, i+1),
 			Note: "paired by seed and document; gains in micro-nats per token", Table: &t})
+	}
+	if len(c.Tasks) > 0 {
+		sections = append(sections, f.taskSection(c.Rung, c.Tasks, f.Spec.Rungs[c.Rung-1].Competition))
 	}
 	if len(c.Runners) > 0 {
 		t := page.Table{ID: "runners-" + id, Caption: "Who runs trials", Head: page.Columns("Runner", "Delivered#", "Confirmed by others#", "Earned, "+f.unit+"#", "")}

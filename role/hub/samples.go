@@ -11,6 +11,8 @@ import (
 	"github.com/crescendo-network/crescendo/corpus"
 	"github.com/crescendo-network/crescendo/engine"
 	"github.com/crescendo-network/crescendo/program"
+	"github.com/crescendo-network/crescendo/research"
+	"github.com/crescendo-network/crescendo/research/trial"
 	"github.com/crescendo-network/crescendo/training/outer"
 )
 
@@ -27,6 +29,7 @@ type order struct {
 	spec       program.Spec
 	corpus     crescendo.Hash
 	checkpoint crescendo.Hash
+	tasks      []research.EvaluationTask // to be asked, too
 }
 
 // Sample is what a public checkpoint makes of the prompt.
@@ -36,6 +39,8 @@ type Sample struct {
 	Prompt     string          `json:"prompt"`
 	Text       string          `json:"text"`
 	Note       string          `json:"note,omitempty"` // why there is no text
+
+	answers []uint64 // losses on evaluation tasks, in micro-nats per byte
 }
 
 // samples decodes from public checkpoints, one after the other, in the
@@ -88,7 +93,7 @@ func (s *samples) run(ctx context.Context, made func()) {
 		case o := <-s.asked:
 			x := Sample{Checkpoint: o.checkpoint}
 			var err error
-			x.Prompt, x.Text, err = s.decode(ctx, o)
+			x.Prompt, x.Text, x.answers, err = s.decode(ctx, o)
 			switch {
 			case errors.Is(err, blob.ErrNotFound):
 				x.Note = goneNote
@@ -107,39 +112,47 @@ func (s *samples) run(ctx context.Context, made func()) {
 // it beside its other work.
 const maxDecode = 256 << 20
 
-func (s *samples) decode(ctx context.Context, o order) (prompt, text string, err error) {
+func (s *samples) decode(ctx context.Context, o order) (prompt, text string, answers []uint64, err error) {
 	p, err := outer.PlanOf(o.spec, o.rung)
 	if err != nil {
-		return "", "", err
+		return "", "", nil, err
 	}
 	size := outer.VectorSize(p.Shape)
 	if size > maxDecode {
-		return "", "", fmt.Errorf("a checkpoint of %d bytes is too large for the hub", size)
+		return "", "", nil, fmt.Errorf("a checkpoint of %d bytes is too large for the hub", size)
 	}
 	raw, err := s.blobs.Get(ctx, o.checkpoint, size)
 	if err != nil {
-		return "", "", err
+		return "", "", nil, err
 	}
 	vector, err := outer.DecodeCheckpoint(p.Shape, raw)
 	if err != nil {
-		return "", "", err
+		return "", "", nil, err
 	}
 	r, err := corpus.Open(ctx, s.blobs, o.corpus)
 	if err != nil {
-		return "", "", err
+		return "", "", nil, err
 	}
 	window, err := r.HeldOut().Window(ctx, 0)
 	if err != nil {
-		return "", "", err
+		return "", "", nil, err
 	}
 	window = window[:min(promptTokens, len(window), p.Shape.Context/2)]
 	model, err := s.engine.New(p.Shape)
 	if err != nil {
-		return "", "", err
+		return "", "", nil, err
 	}
 	copy(model.Params(), vector.Values)
 	tokens, err := continued(ctx, model, window, min(sampleTokens, p.Shape.Context-len(window)))
-	return string(r.Tokenizer().Decode(window)), string(r.Tokenizer().Decode(tokens)), err
+	for _, task := range o.tasks {
+		if err != nil {
+			break
+		}
+		var loss uint64
+		loss, err = trial.Ask(ctx, model, r, task)
+		answers = append(answers, loss)
+	}
+	return string(r.Tokenizer().Decode(window)), string(r.Tokenizer().Decode(tokens)), answers, err
 }
 
 // continued appends the most likely tokens, again and again.
