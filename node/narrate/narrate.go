@@ -73,7 +73,7 @@ func (n *Narrator) Line(e crescendo.Event) (line string, details bool) {
 	if e.Kind == "training.joined" {
 		n.learn(e)
 	}
-	if e.Kind == "research.revealed" {
+	if e.Kind == "research.revealed" || e.Kind == "season.revealed" {
 		n.learnRecipe(e)
 	}
 	text := placeholder.ReplaceAllStringFunc(f.text, func(p string) string {

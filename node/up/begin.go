@@ -63,8 +63,8 @@ func (u *run) showPlan() {
 	if !u.Actors {
 		return
 	}
-	u.Say("demo actors: %d investors, %d trainers, %d free riders, %d evaluators, %d clients, %d researchers, %d copiers; they use the public commands",
-		len(u.cast.Funders), u.Demo.Trainers, u.Demo.FreeRiders, len(u.cast.Evaluators), len(u.cast.Clients), len(u.cast.Researchers), len(u.cast.Copiers))
+	u.Say("demo actors: %d investors, %d trainers, %d free riders, %d evaluators, %d clients, %d researchers, %d copiers, %d newcomers; they use the public commands",
+		len(u.cast.Funders), u.Demo.Trainers, u.Demo.FreeRiders, len(u.cast.Evaluators), len(u.cast.Clients), len(u.cast.Researchers), len(u.cast.Copiers), len(u.cast.Newcomers))
 }
 
 // initLedger makes the genesis of a new run.

@@ -31,6 +31,7 @@ type cast struct {
 
 	Researchers []part
 	Copiers     []part // researchers who enter what others have written
+	Newcomers   []part // researchers who enter seasons
 }
 
 // castOf names everybody. Which trainers are free riders depends on the seed,
@@ -49,6 +50,7 @@ func castOf(demo programfile.Demo, seed uint64) *cast {
 
 		Researchers: parts("researcher", demo.Researchers),
 		Copiers:     parts("copier", demo.Copiers),
+		Newcomers:   parts("newcomer", demo.Newcomers),
 	}
 	order := make([]int, len(c.Trainers))
 	for i := range order {
@@ -80,7 +82,7 @@ func parts(role string, n int) []part {
 // all lists everybody in a fixed order.
 func (c *cast) all() []*part {
 	out := []*part{&c.Organiser, &c.Keeper, &c.Operator, &c.Wallet}
-	for _, group := range [][]part{c.Funders, c.Clients, c.Trainers, c.Evaluators, c.Researchers, c.Copiers, c.Workshop} {
+	for _, group := range [][]part{c.Funders, c.Clients, c.Trainers, c.Evaluators, c.Researchers, c.Copiers, c.Newcomers, c.Workshop} {
 		for i := range group {
 			out = append(out, &group[i])
 		}
@@ -122,7 +124,9 @@ func (c *cast) balances(spec program.Spec, demo programfile.Demo) map[crescendo.
 		caps += r.Raise.HardCap
 		bonds += r.Training.Bond
 		running += r.Competition.RunnerBond
+		running += r.Season.RunnerBond
 		entering += r.Competition.Bond
+		entering += r.Season.Bond
 	}
 	for _, p := range c.all() {
 		b[p.Account] = pocketMoney
@@ -133,7 +137,7 @@ func (c *cast) balances(spec program.Spec, demo programfile.Demo) map[crescendo.
 	for _, p := range c.Trainers {
 		b[p.Account] += 2*bonds + running
 	}
-	for _, p := range append(slices.Clone(c.Researchers), c.Copiers...) {
+	for _, p := range slices.Concat(c.Researchers, c.Copiers, c.Newcomers) {
 		b[p.Account] += entering
 	}
 	for _, p := range c.Workshop {

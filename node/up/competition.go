@@ -23,9 +23,28 @@ func (u *run) researchers() actor.Actor {
 		copiers = append(copiers, u.signer(p))
 	}
 	return &actor.Researchers{
-		Ledger: u.ledger, Rung: 1, Entries: actor.DemoEntries(honest, copiers),
+		Ledger: u.ledger, At: 1, Entries: actor.DemoEntries(honest, copiers),
 		Secret: digest.Sum("crescendo/up/salt", binary.BigEndian.AppendUint64(nil, u.Seed), []byte(u.net.ChainID)),
 	}
+}
+
+// newcomers are the demo newcomers of all seasons. One that qualifies is no
+// newcomer to the next season, which refuses it.
+func (u *run) newcomers() []actor.Actor {
+	var signers []ledger.Signer
+	for _, p := range u.cast.Newcomers {
+		signers = append(signers, u.signer(p))
+	}
+	var out []actor.Actor
+	for _, at := range u.Spec.Contests() {
+		if at.IsSeason() && len(signers) > 0 && int(at.Rung()) <= u.rungs {
+			out = append(out, &actor.Researchers{
+				Ledger: u.ledger, At: at, Entries: actor.NewcomerEntries(signers),
+				Secret: digest.Sum("crescendo/up/salt", binary.BigEndian.AppendUint64(nil, u.Seed), []byte(u.net.ChainID)),
+			})
+		}
+	}
+	return out
 }
 
 // triedCorpus is the corpus that the first rung's trials read, if it has been

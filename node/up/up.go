@@ -277,7 +277,7 @@ func (u *run) actors() []actor.Actor {
 	if r := u.researchers(); r != nil {
 		actors = append(actors, r)
 	}
-	return actors
+	return append(actors, u.newcomers()...)
 }
 
 // requests is how many requests the demo clients send in each rung.

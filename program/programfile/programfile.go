@@ -34,6 +34,7 @@ type Demo struct {
 	Clients      int      `yaml:"clients" json:"clients"`
 	Researchers  int      `yaml:"researchers" json:"researchers"` // enter recipes of their own into competitions
 	Copiers      int      `yaml:"copiers" json:"copiers"`         // enter what others have written
+	Newcomers    int      `yaml:"newcomers" json:"newcomers"`     // enter the seasons of later rungs
 	Requests     int      `yaml:"requests" json:"requests"`       // of each client, per rung
 	MaxTokens    int      `yaml:"max-tokens" json:"max-tokens"`   // of an answer
 	Prompt       string   `yaml:"prompt" json:"prompt"`
@@ -136,7 +137,7 @@ func (d Demo) validate() error {
 		most  int
 	}{
 		{"trainers", d.Trainers, program.MaxSeats}, {"free-riders", d.FreeRiders, program.MaxSeats}, {"evaluators", d.Evaluators, 64},
-		{"funders", d.Funders, 1000}, {"clients", d.Clients, 1000}, {"researchers", d.Researchers, 5}, {"copiers", d.Copiers, 5}, {"requests", d.Requests, 1_000_000},
+		{"funders", d.Funders, 1000}, {"clients", d.Clients, 1000}, {"researchers", d.Researchers, 5}, {"copiers", d.Copiers, 5}, {"newcomers", d.Newcomers, 2}, {"requests", d.Requests, 1_000_000},
 		{"max-tokens", d.MaxTokens, 1 << 20}, {"contribute-bp", d.ContributeBP, 10_000},
 	} {
 		if n.value < 0 || n.value > n.most {

@@ -54,7 +54,7 @@ func TestRestartedResearchersKnowTheirSalts(t *testing.T) {
 	world := newStage(t, "smoke.yaml", 10000)
 	entries := DemoEntries([]ledger.Signer{memory.NewSigner("ada")}, nil)
 	make := func(secret crescendo.Hash) *Researchers {
-		return &Researchers{Ledger: world.chain, Rung: 1, Entries: entries, Secret: secret}
+		return &Researchers{Ledger: world.chain, At: 1, Entries: entries, Secret: secret}
 	}
 	a, saltA := make(crescendo.Hash{1}).commitment(entries[0])
 	b, saltB := make(crescendo.Hash{1}).commitment(entries[0])

@@ -148,7 +148,7 @@ func (w *world) packCorpus() {
 func (w *world) begin(entries []actor.DemoEntry) {
 	w.t.Helper()
 	feed := &actor.Feed{Ledger: w.chain, Log: w.log}
-	researchers := &actor.Researchers{Ledger: w.chain, Rung: 1, Entries: entries, Secret: crescendo.Hash{7}}
+	researchers := &actor.Researchers{Ledger: w.chain, At: 1, Entries: entries, Secret: crescendo.Hash{7}}
 	for _, a := range []actor.Actor{w.organiser, researchers} {
 		w.wg.Go(func() {
 			if err := feed.Run(w.ctx, a); err != nil {
