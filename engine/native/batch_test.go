@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/crescendo-network/crescendo/engine"
@@ -180,17 +181,16 @@ func runTexts(t *testing.T, m engine.Model, texts []batchText, pageTokens int, i
 
 // TestBatchClears looks for what a text left in memory.
 func TestBatchClears(t *testing.T) {
+	for _, int8 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("int8=%v", int8), func(t *testing.T) { batchClears(t, int8) })
+	}
+}
+
+func batchClears(t *testing.T, int8 bool) {
 	m := batchModel(t, batchShapes["grouped"], "portable", 1)
-	b := openBatch(t, m, engine.BatchOptions{Pages: 4, PageTokens: 8, Rows: 20, LogitRows: 1}).(*batch)
+	b := openBatch(t, m, engine.BatchOptions{Pages: 4, PageTokens: 8, Rows: 20, LogitRows: 1, Int8: int8}).(*batch)
 	used := func() (n int) {
-		for i := range b.pages.keys {
-			for _, v := range append(append([]float32(nil), b.pages.keys[i]...), b.pages.values[i]...) {
-				if v != 0 {
-					n++
-				}
-			}
-		}
-		return n
+		return stored(b.pages)
 	}
 	tokens := []int32{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}
 	if _, err := b.Step([]engine.Run{{Tokens: tokens, Pages: []int32{2, 0}, Logits: 1}}); err != nil {
@@ -208,7 +208,10 @@ func TestBatchClears(t *testing.T) {
 	}
 	pages := b.pages
 	b.Close()
-	for _, s := range append(append([][]float32{b.x, b.h, b.qkv, b.y, b.gateUp, b.act, b.logits}, pages.keys...), pages.values...) {
+	if stored(pages) != 0 {
+		t.Fatal("a closed batch holds keys or values of its text")
+	}
+	for _, s := range [][]float32{b.x, b.h, b.qkv, b.y, b.gateUp, b.act, b.logits} {
 		for _, v := range s {
 			if v != 0 {
 				t.Fatal("a closed batch holds numbers of its text")
@@ -272,5 +275,39 @@ func TestTeam(t *testing.T) {
 			}
 		}
 		w.close()
+	}
+}
+
+// stored counts the numbers in a pool that are not zero.
+func stored(p *pages) (n int) {
+	for _, v := range slices.Concat(append(p.keys, p.values...)...) {
+		if v != 0 {
+			n++
+		}
+	}
+	for _, v := range slices.Concat(append(p.smallKeys, p.smallValues...)...) {
+		if v != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// TestBatchInt8IsNear: in 8 bits logits are near those in float32, but not equal.
+func TestBatchInt8IsNear(t *testing.T) {
+	for name, shape := range batchShapes {
+		m := batchModel(t, shape, "portable", 1)
+		tokens := []int32{3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3}
+		exact, rounded := alone(t, m, tokens), aloneInt8(t, m, tokens)
+		var off, size float64
+		for i := range exact {
+			for j, v := range exact[i] {
+				d := float64(v - rounded[i][j])
+				off, size = off+d*d, size+float64(v)*float64(v)
+			}
+		}
+		if r := math.Sqrt(off / size); r == 0 || r > 0.05 {
+			t.Errorf("%s: logits in 8 bits are off by %.4f of their size, want more than 0 and at most 0.05", name, r)
+		}
 	}
 }
