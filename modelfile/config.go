@@ -16,10 +16,11 @@ var ErrConfig = errors.New("config is not of a supported Llama model")
 
 const maxConfig = 1 << 20
 
-// The two families that are read and written.
+// The families that are read and written.
 const (
-	llamaType = "llama"
-	qwenType  = "qwen2" // a Llama with biases on queries, keys and values
+	llamaType   = "llama"
+	qwenType    = "qwen2"   // a Llama with biases on queries, keys and values
+	mixtralType = "mixtral" // a Llama with experts
 )
 
 // config has the fields of Hugging Face's LlamaConfig and Qwen2Config that matter here. Pointers
@@ -48,6 +49,12 @@ type config struct {
 	Window        json.RawMessage `json:"sliding_window,omitempty"`
 	UseWindow     *bool           `json:"use_sliding_window,omitempty"` // Qwen 2 only
 	Quantization  json.RawMessage `json:"quantization_config,omitempty"`
+
+	// Mixtral only.
+	Experts   *int     `json:"num_local_experts,omitempty"`
+	PerToken  *int     `json:"num_experts_per_tok,omitempty"`
+	Balance   *decimal `json:"router_aux_loss_coef,omitempty"`
+	WithRoute *bool    `json:"output_router_logits,omitempty"` // adds the balancing loss when training
 
 	// Written always: Hugging Face's defaults are ids 1 and 2.
 	BOS *int32          `json:"bos_token_id"`
@@ -92,20 +99,39 @@ func encodeConfig(s engine.Shape, kind string, g Generation) ([]byte, error) {
 		return nil, fmt.Errorf("encode config: %w", err)
 	}
 	head, eps, theta := s.HeadDim(), decimal(s.NormEps), decimal(s.RopeTheta)
-	architecture, family, noWindow := "LlamaForCausalLM", llamaType, (*bool)(nil)
-	if s.QKVBias { // what Hugging Face calls Llama has biases on the output too
-		architecture, family, noWindow = "Qwen2ForCausalLM", qwenType, new(bool)
+	c, err := familyOf(s)
+	if err != nil {
+		return nil, fmt.Errorf("encode config: %w", err)
 	}
 	b, err := json.MarshalIndent(config{
-		Architectures: []string{architecture}, ModelType: family, Type: torch,
+		Architectures: c.Architectures, ModelType: c.ModelType, Type: torch,
+		AttentionBias: c.AttentionBias, FeedBias: c.FeedBias,
+		Experts: c.Experts, PerToken: c.PerToken, Balance: c.Balance, WithRoute: c.WithRoute,
 		Vocab: s.Vocab, Dim: s.Dim, FFN: s.FFN, Layers: s.Layers, Heads: s.Heads, KVHeads: &s.KVHeads, HeadDim: &head,
 		Context: s.Context, NormEps: &eps, RopeTheta: &theta, Tied: s.Tied, Activation: "silu",
-		RopeScaling: scalingOf(s), UseWindow: noWindow, BOS: g.BOS, EOS: eos, Pad: g.Pad,
+		RopeScaling: scalingOf(s), UseWindow: c.UseWindow, BOS: g.BOS, EOS: eos, Pad: g.Pad,
 	}, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("encode config: %w", err)
 	}
 	return append(b, '\n'), nil
+}
+
+// familyOf is the part of a config that tells families apart.
+func familyOf(s engine.Shape) (config, error) {
+	switch {
+	case s.Experts > 0 && (s.QKVBias || s.OutBias):
+		return config{}, fmt.Errorf("%w: Mixtral has no biases", ErrConfig)
+	case s.Experts > 0:
+		balance := decimal(s.Balance)
+		return config{Architectures: []string{"MixtralForCausalLM"}, ModelType: mixtralType,
+			Experts: &s.Experts, PerToken: &s.ExpertsPerToken, Balance: &balance, WithRoute: new(bool)}, nil
+	case s.QKVBias && !s.OutBias && !s.FFNBias:
+		return config{Architectures: []string{"Qwen2ForCausalLM"}, ModelType: qwenType, UseWindow: new(bool)}, nil
+	case s.QKVBias != s.OutBias:
+		return config{}, fmt.Errorf("%w: Llama has biases on all of attention's matrices or on none", ErrConfig)
+	}
+	return config{Architectures: []string{"LlamaForCausalLM"}, ModelType: llamaType, AttentionBias: s.OutBias, FeedBias: s.FFNBias}, nil
 }
 
 // DecodeConfig reads the shape from a config.json, and refuses what the engine
@@ -130,7 +156,11 @@ func decodeConfig(b []byte) (engine.Shape, error) {
 		return engine.Shape{}, fmt.Errorf("%w: %s", ErrConfig, reason)
 	}
 	s := engine.Shape{Vocab: c.Vocab, Dim: c.Dim, Layers: c.Layers, Heads: c.Heads, KVHeads: c.Heads, FFN: c.FFN,
-		Context: c.Context, Tied: c.Tied, RopeTheta: 10000, NormEps: 1e-6, QKVBias: c.ModelType == qwenType, RopeScaling: c.scaling()}
+		Context: c.Context, Tied: c.Tied, RopeTheta: 10000, NormEps: 1e-6, QKVBias: c.ModelType == qwenType || c.AttentionBias,
+		OutBias: c.AttentionBias, FFNBias: c.FeedBias, RopeScaling: c.scaling()}
+	if c.ModelType == mixtralType {
+		c.mixture(&s)
+	}
 	if c.KVHeads != nil {
 		s.KVHeads = *c.KVHeads
 	}
@@ -152,15 +182,29 @@ func decodeConfig(b []byte) (engine.Shape, error) {
 	return s, nil
 }
 
+// mixture reads what Mixtral has beside Llama, with the defaults of its config.
+func (c config) mixture(s *engine.Shape) {
+	s.RopeTheta, s.NormEps, s.KVHeads, s.Experts, s.ExpertsPerToken, s.Balance = 1e6, 1e-5, 8, 8, 2, 0.001
+	if c.Experts != nil {
+		s.Experts = *c.Experts
+	}
+	if c.PerToken != nil {
+		s.ExpertsPerToken = *c.PerToken
+	}
+	if c.Balance != nil {
+		s.Balance = float32(*c.Balance)
+	}
+}
+
 // unsupported says what the engine cannot compute, empty if nothing.
 func (c config) unsupported() string {
 	switch {
-	case c.ModelType != llamaType && c.ModelType != qwenType:
-		return fmt.Sprintf("model_type is %.60q, want llama or qwen2", c.ModelType)
+	case c.ModelType != llamaType && c.ModelType != qwenType && c.ModelType != mixtralType:
+		return fmt.Sprintf("model_type is %.60q, want llama, qwen2 or mixtral", c.ModelType)
 	case c.Activation != "" && c.Activation != "silu":
 		return fmt.Sprintf("hidden_act is %.60q, want silu", c.Activation)
-	case c.AttentionBias || c.FeedBias:
-		return "it has biases on more than queries, keys and values"
+	case c.ModelType != llamaType && (c.AttentionBias || c.FeedBias):
+		return "it has biases that models of its type do not have"
 	case !c.RopeScaling.known(), c.RopeParams != nil && !c.RopeParams.ropeScaling.known():
 		return "it scales the rotary embedding in a way other than linear or llama3"
 	case partial(c.PartialRotary), c.RopeParams != nil && partial(c.RopeParams.Partial):

@@ -33,8 +33,9 @@ func TestConfigRefuses(t *testing.T) {
 	}{
 		"other model":   {`"model_type":"llama"`, `"model_type":"mamba"`, "mamba"},
 		"activation":    {`"silu"`, `"gelu"`, "gelu"},
-		"bias":          {`"attention_bias":false`, `"attention_bias":true`, "biases"},
-		"bias of feed":  {`"mlp_bias":false`, `"mlp_bias":true`, "biases"},
+		"bias":          {`"model_type":"llama"`, `"model_type":"qwen2","mlp_bias":true`, "biases"},
+		"expert":        {`"model_type":"llama"`, `"model_type":"mixtral","num_local_experts":1`, "experts"},
+		"many experts":  {`"model_type":"llama"`, `"model_type":"mixtral","num_local_experts":4,"num_experts_per_tok":5`, "experts_per_token"},
 		"scaling":       {`"rope_scaling":null`, `"rope_scaling":{"type":"yarn","factor":4}`, "rotary"},
 		"new scaling":   {`"rope_scaling":null`, `"rope_parameters":{"rope_type":"longrope","rope_theta":1e4}`, "rotary"},
 		"no factor":     {`"rope_scaling":null`, `"rope_scaling":{"type":"linear"}`, "factor"},
@@ -163,14 +164,21 @@ func TestForeignFamilies(t *testing.T) {
 	scaled.RopeScaling = engine.RopeScaling{Kind: engine.RopeLlama3, Factor: 8, LowFactor: 1, HighFactor: 4, Original: 8192}
 	newer.RopeScaling, newer.RopeTheta = scaled.RopeScaling, 500000
 	biased.QKVBias = true
+	attentive, feeding, mixture := plain, plain, plain
+	attentive.QKVBias, attentive.OutBias, feeding.FFNBias = true, true, true
+	mixture.Experts, mixture.ExpertsPerToken, mixture.Balance, mixture.RopeTheta = 8, 2, 0.001, 1e6
 	for name, c := range map[string]struct {
 		old, new string
 		want     engine.Shape
 	}{
-		"old place": {`"rope_scaling":null`, `"rope_scaling":{"factor":8.0,"low_freq_factor":1.0,"high_freq_factor":4.0,"original_max_position_embeddings":8192,"rope_type":"llama3"}`, scaled},
-		"new place": {`"rope_scaling":null`, `"rope_parameters":{"rope_theta":500000.0,"factor":8.0,"low_freq_factor":1.0,"high_freq_factor":4.0,"original_max_position_embeddings":8192,"rope_type":"llama3"}`, newer},
-		"default":   {`"rope_scaling":null`, `"rope_parameters":{"rope_type":"default","rope_theta":10000.0}`, plain},
-		"Qwen 2":    {`"model_type":"llama"`, `"model_type":"qwen2","sliding_window":32768,"use_sliding_window":false`, biased},
+		"old place":           {`"rope_scaling":null`, `"rope_scaling":{"factor":8.0,"low_freq_factor":1.0,"high_freq_factor":4.0,"original_max_position_embeddings":8192,"rope_type":"llama3"}`, scaled},
+		"new place":           {`"rope_scaling":null`, `"rope_parameters":{"rope_theta":500000.0,"factor":8.0,"low_freq_factor":1.0,"high_freq_factor":4.0,"original_max_position_embeddings":8192,"rope_type":"llama3"}`, newer},
+		"default":             {`"rope_scaling":null`, `"rope_parameters":{"rope_type":"default","rope_theta":10000.0}`, plain},
+		"Qwen 2":              {`"model_type":"llama"`, `"model_type":"qwen2","sliding_window":32768,"use_sliding_window":false`, biased},
+		"biases":              {`"attention_bias":false`, `"attention_bias":true`, attentive},
+		"feed-forward biases": {`"mlp_bias":false`, `"mlp_bias":true`, feeding},
+		"Mixtral":             {`"model_type":"llama"`, `"model_type":"mixtral","num_local_experts":8,"num_experts_per_tok":2,"router_aux_loss_coef":0.001,"output_router_logits":false,"sliding_window":null`, mixture},
+		"Mixtral, defaults":   {`"model_type":"llama"`, `"model_type":"mixtral"`, mixture},
 	} {
 		got, err := DecodeConfig([]byte(strings.Replace(hugging, c.old, c.new, 1)))
 		if err != nil {

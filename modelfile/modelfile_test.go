@@ -19,9 +19,12 @@ import (
 
 func shapes() map[string]engine.Shape {
 	return map[string]engine.Shape{
-		"tied":    {Vocab: 40, Dim: 16, Layers: 2, Heads: 2, KVHeads: 2, FFN: 24, Context: 32, Tied: true, RopeTheta: 10000, NormEps: 1e-5},
-		"grouped": {Vocab: 33, Dim: 24, Layers: 1, Heads: 4, KVHeads: 2, FFN: 20, Context: 64, RopeTheta: 500000, NormEps: 1e-6},
-		"biases":  {Vocab: 33, Dim: 24, Layers: 2, Heads: 4, KVHeads: 2, FFN: 20, Context: 64, RopeTheta: 1e6, NormEps: 1e-6, QKVBias: true},
+		"tied":       {Vocab: 40, Dim: 16, Layers: 2, Heads: 2, KVHeads: 2, FFN: 24, Context: 32, Tied: true, RopeTheta: 10000, NormEps: 1e-5},
+		"grouped":    {Vocab: 33, Dim: 24, Layers: 1, Heads: 4, KVHeads: 2, FFN: 20, Context: 64, RopeTheta: 500000, NormEps: 1e-6},
+		"biases":     {Vocab: 33, Dim: 24, Layers: 2, Heads: 4, KVHeads: 2, FFN: 20, Context: 64, RopeTheta: 1e6, NormEps: 1e-6, QKVBias: true},
+		"all biases": {Vocab: 33, Dim: 24, Layers: 2, Heads: 4, KVHeads: 2, FFN: 20, Context: 64, RopeTheta: 1e6, NormEps: 1e-6, QKVBias: true, OutBias: true, FFNBias: true},
+		"mixture": {Vocab: 33, Dim: 24, Layers: 2, Heads: 4, KVHeads: 2, FFN: 20, Context: 64, RopeTheta: 1e6, NormEps: 1e-6,
+			Experts: 4, ExpertsPerToken: 2, Balance: 0.02},
 		"linear": {Vocab: 33, Dim: 24, Layers: 1, Heads: 4, KVHeads: 2, FFN: 20, Context: 64, RopeTheta: 1e4, NormEps: 1e-6,
 			RopeScaling: engine.RopeScaling{Kind: engine.RopeLinear, Factor: 4}},
 		"llama3": {Vocab: 33, Dim: 24, Layers: 1, Heads: 4, KVHeads: 2, FFN: 20, Context: 64, RopeTheta: 5e5, NormEps: 1e-6,

@@ -223,9 +223,9 @@ func checkNames(s *source, shape engine.Shape, index map[string]string) error {
 func reasonFor(name string) string {
 	switch {
 	case strings.HasSuffix(name, ".bias"):
-		return ": the engine knows biases on queries, keys and values only, as in Qwen 2"
+		return ": its config does not speak of such biases"
 	case strings.Contains(name, "experts"):
-		return ": the engine knows no experts"
+		return ": its config does not speak of experts, or of fewer"
 	case strings.Contains(name, "q_norm"), strings.Contains(name, "k_norm"):
 		return ": the engine does not norm queries and keys"
 	}

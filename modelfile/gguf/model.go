@@ -68,6 +68,9 @@ func (m Model) metadata() ([]Pair, error) {
 		{"llama.rope.dimension_count", uint32(s.HeadDim())},
 		{"llama.rope.freq_base", s.RopeTheta},
 	}
+	if s.Experts > 0 {
+		pairs = append(pairs, Pair{"llama.expert_count", uint32(s.Experts)}, Pair{"llama.expert_used_count", uint32(s.ExpertsPerToken)})
+	}
 	switch s.RopeScaling.Kind {
 	case "", engine.RopeLlama3: // the latter is a tensor
 	case engine.RopeLinear:
@@ -95,6 +98,11 @@ var names = map[string]string{
 	"self_attn.q_proj.bias":           "attn_q.bias",
 	"self_attn.k_proj.bias":           "attn_k.bias",
 	"self_attn.v_proj.bias":           "attn_v.bias",
+	"self_attn.o_proj.bias":           "attn_output.bias",
+	"mlp.gate_proj.bias":              "ffn_gate.bias",
+	"mlp.up_proj.bias":                "ffn_up.bias",
+	"mlp.down_proj.bias":              "ffn_down.bias",
+	"block_sparse_moe.gate.weight":    "ffn_gate_inp.weight",
 	"input_layernorm.weight":          "attn_norm.weight",
 	"post_attention_layernorm.weight": "ffn_norm.weight",
 	"model.embed_tokens.weight":       "token_embd.weight",
@@ -121,6 +129,12 @@ func rename(name string) (string, error) {
 func (m Model) tensors() ([]Tensor, error) {
 	var list []Tensor
 	for _, t := range m.Shape.Tensors() {
+		if prefix, expert := strings.CutSuffix(t.Name, "experts.0.w1.weight"); expert {
+			list = append(list, m.experts(prefix)...)
+		}
+		if strings.Contains(t.Name, ".experts.") {
+			continue
+		}
 		name, err := rename(t.Name)
 		if err != nil {
 			return nil, err
@@ -145,11 +159,29 @@ func (m Model) tensors() ([]Tensor, error) {
 	return list, nil
 }
 
+// experts are the three tensors of one layer that hold its experts one after the
+// other.
+func (m Model) experts(prefix string) []Tensor {
+	layer, _, _ := strings.Cut(strings.TrimPrefix(prefix, "model.layers."), ".")
+	var list []Tensor
+	for _, pair := range [][2]string{{"w1", "ffn_gate_exps"}, {"w2", "ffn_down_exps"}, {"w3", "ffn_up_exps"}} {
+		joined := Tensor{Name: "blk." + layer + "." + pair[1] + ".weight"}
+		for _, t := range m.Shape.Tensors() {
+			if strings.HasPrefix(t.Name, prefix+"experts.") && strings.HasSuffix(t.Name, "."+pair[0]+".weight") {
+				joined.Dims, joined.Type = append([]int{m.Shape.Experts}, t.Dims...), m.stored(t)
+				joined.Data = append(joined.Data, m.Params[t.Offset:t.Offset+t.Len]...)
+			}
+		}
+		list = append(list, joined)
+	}
+	return list
+}
+
 // stored chooses the type of a tensor. What is not a matrix stays float32, and
 // rows that are no whole blocks of Q8_0 are float16, as llama.cpp's own tool does.
 func (m Model) stored(t engine.Tensor) Type {
 	switch {
-	case len(t.Dims) < 2:
+	case len(t.Dims) < 2, strings.HasSuffix(t.Name, "block_sparse_moe.gate.weight"):
 		return F32
 	case m.Type == Q8 && t.Dims[len(t.Dims)-1]%32 != 0:
 		return F16

@@ -141,6 +141,10 @@ func TestLlamaCpp(t *testing.T) {
 		// Grouped heads, an output of its own, more ids than the tokenizer has.
 		"grouped": {Vocab: 1056, Dim: 96, Layers: 2, Heads: 6, KVHeads: 2, FFN: 256, Context: 160, RopeTheta: 500000, NormEps: 1e-6},
 		"biases":  {Vocab: 1024, Dim: 64, Layers: 2, Heads: 4, KVHeads: 2, FFN: 160, Context: 128, Tied: true, RopeTheta: 10000, NormEps: 1e-6, QKVBias: true},
+		"all biases": {Vocab: 1024, Dim: 64, Layers: 2, Heads: 4, KVHeads: 2, FFN: 160, Context: 128, Tied: true, RopeTheta: 10000, NormEps: 1e-6,
+			QKVBias: true, OutBias: true, FFNBias: true},
+		"mixture": {Vocab: 1024, Dim: 64, Layers: 2, Heads: 4, KVHeads: 2, FFN: 160, Context: 128, Tied: true, RopeTheta: 10000, NormEps: 1e-6,
+			Experts: 4, ExpertsPerToken: 2, Balance: 0.01},
 		"linear": {Vocab: 1024, Dim: 64, Layers: 2, Heads: 2, KVHeads: 2, FFN: 160, Context: 128, Tied: true, RopeTheta: 10000, NormEps: 1e-6,
 			RopeScaling: engine.RopeScaling{Kind: engine.RopeLinear, Factor: 2}},
 		"llama3": {Vocab: 1024, Dim: 64, Layers: 2, Heads: 2, KVHeads: 2, FFN: 160, Context: 128, Tied: true, RopeTheta: 10000, NormEps: 1e-6,
@@ -150,7 +154,7 @@ func TestLlamaCpp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := trained(t, shape, ids)
 			for _, kind := range []gguf.Type{gguf.F32, gguf.F16, gguf.Q8} {
-				if (shape.QKVBias || shape.RopeScaling.Kind != "") && kind != gguf.F32 {
+				if (shape.QKVBias || shape.Experts > 0 || shape.RopeScaling.Kind != "") && kind != gguf.F32 {
 					continue // what they add is stored one way only
 				}
 				t.Run(kind.String(), func(t *testing.T) { compare(t, m, tok, text, kind) })
