@@ -11,10 +11,11 @@ import (
 
 // ProxyConfig says how an inference proxy serves.
 type ProxyConfig struct {
-	Listen string
-	Relay  string           // empty: what the archive says
-	Escrow crescendo.Amount // zero: the proxy's default
-	Ready  func(address string)
+	Listen   string
+	Relay    string           // empty: what the archive says
+	Escrow   crescendo.Amount // zero: the proxy's default
+	Sessions int              // answers at once; likewise
+	Ready    func(address string)
 }
 
 // Proxy runs an inference proxy.
@@ -27,7 +28,7 @@ func Proxy(ctx context.Context, s Seat, p ProxyConfig) error {
 		p.Relay = c.Programme.Relay
 	}
 	return proxy.Run(ctx, proxy.Config{
-		Ledger: c.Ledger, Signer: signer, Relay: p.Relay, Rung: s.Rung, Escrow: p.Escrow, Listen: p.Listen,
+		Ledger: c.Ledger, Signer: signer, Relay: p.Relay, Rung: s.Rung, Escrow: p.Escrow, Sessions: p.Sessions, Listen: p.Listen,
 		Home: h.Dir, Blobs: c.Blobs, Log: s.Log, Ready: p.Ready,
 	})
 }

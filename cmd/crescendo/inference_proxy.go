@@ -7,6 +7,7 @@ import (
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/inference"
 	"github.com/crescendo-network/crescendo/node"
+	"github.com/crescendo-network/crescendo/role/proxy"
 	"github.com/spf13/cobra"
 )
 
@@ -16,7 +17,11 @@ func (c *cli) inference() *cobra.Command {
 
 func (c *cli) proxy() *cobra.Command {
 	var address, relayURL, escrow string
+	var sessions int
 	cmd, f := c.seatCommand("proxy", "Offer OpenAI's API on localhost and carry it, sealed, to a vault", func(ctx context.Context, f *seatFlags, s node.Seat) error {
+		if sessions < 1 || sessions > proxy.MaxSessions {
+			return usagef("--sessions is %d, want 1 to %d", sessions, proxy.MaxSessions)
+		}
 		var paid crescendo.Amount
 		if escrow != "" {
 			var err error
@@ -30,7 +35,7 @@ func (c *cli) proxy() *cobra.Command {
 		}
 		address := l.Addr().String()
 		l.Close()
-		return node.Proxy(ctx, s, node.ProxyConfig{Listen: address, Relay: relayURL, Escrow: paid, Ready: func(at string) {
+		return node.Proxy(ctx, s, node.ProxyConfig{Listen: address, Relay: relayURL, Escrow: paid, Sessions: sessions, Ready: func(at string) {
 			url := "http://" + at + "/v1"
 			c.note("OpenAI clients: set the base URL to %s", url)
 			if err := c.print(map[string]string{"base_url": url}, func(w writer) { fmt.Fprintln(w, url) }); err != nil {
@@ -45,6 +50,7 @@ func (c *cli) proxy() *cobra.Command {
 	cmd.Flags().StringVar(&address, "listen", "127.0.0.1:0", "loopback address to serve on")
 	cmd.Flags().StringVar(&relayURL, "relay", "", "address of a relay (default: what the archive says)")
 	cmd.Flags().StringVar(&escrow, "escrow", "", "paid into each session, in smallest units (default: eight full contexts)")
+	cmd.Flags().IntVar(&sessions, "sessions", proxy.DefaultSessions, "answers at once, each from an escrow of its own")
 	return cmd
 }
 

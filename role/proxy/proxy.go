@@ -30,7 +30,7 @@ type Config struct {
 	Rung   crescendo.RungID // the only rung to offer; zero: all that are served
 	Escrow crescendo.Amount // paid into each session; zero: DefaultRequests full contexts
 	// Sessions is how many requests may be answered at once, each from an
-	// escrow of its own; zero: 2.
+	// escrow of its own; zero: DefaultSessions.
 	Sessions int
 	Listen   string     // "" means 127.0.0.1:0; anything but loopback is refused
 	Home     string     // remembers open sessions over crashes; "": nothing does
@@ -40,6 +40,12 @@ type Config struct {
 	Log     *slog.Logger
 	Ready   func(address string) // called once it serves; may be nil
 }
+
+// Sessions unless the configuration says how many, and at most.
+const (
+	DefaultSessions = 2
+	MaxSessions     = 64
+)
 
 // DefaultRequests is how many requests that fill the whole context a session's
 // escrow pays for, unless the configuration names an escrow.
@@ -59,8 +65,9 @@ func Run(ctx context.Context, cfg Config) error {
 		cfg.Listen = "127.0.0.1:0"
 	}
 	if cfg.Sessions <= 0 {
-		cfg.Sessions = 2
+		cfg.Sessions = DefaultSessions
 	}
+	cfg.Sessions = min(cfg.Sessions, MaxSessions)
 	if err := loopback(cfg.Listen); err != nil {
 		return err
 	}
