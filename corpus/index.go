@@ -298,3 +298,18 @@ func (r *Reader) Text(ctx context.Context, s Split, i int) ([]byte, error) {
 	}
 	return text, nil
 }
+
+// VerifyTexts reads every document of a split and compares its hash with the
+// index: mixes and what is held out hang on it.
+func (r *Reader) VerifyTexts(ctx context.Context, s Split) error {
+	x, err := r.Index(ctx, s)
+	if err != nil {
+		return err
+	}
+	for i := range x.Documents {
+		if _, err := r.Text(ctx, s, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -193,4 +193,10 @@ func TestIndexOfAnotherCorpus(t *testing.T) {
 	if _, err := lied.Text(t.Context(), Train, 3); !errors.Is(err, ErrBroken) {
 		t.Errorf("a document of another hash: %v, want a broken corpus", err)
 	}
+	if err := lied.VerifyTexts(t.Context(), Train); !errors.Is(err, ErrBroken) {
+		t.Errorf("one document of another hash among all: %v, want a broken corpus", err)
+	}
+	if err := lied.VerifyTexts(t.Context(), HeldOut); err != nil {
+		t.Error(err)
+	}
 }

@@ -126,7 +126,8 @@ func list[V any](m kv.Map[V], r kv.Reader, parts ...any) ([]kv.Entry[V], error) 
 }
 
 // openCorpus reads and checks all of the corpus a rung was trained on: its
-// manifest, the root over its shards, every shard, tokenizer and licence.
+// manifest, the root over its shards, every shard, the documents' hashes,
+// tokenizer and licence.
 func (r *rung) openCorpus(ctx context.Context, store blob.Store) error {
 	reader, err := corpus.Open(ctx, store, r.run.Corpus)
 	if err != nil {
@@ -152,6 +153,9 @@ func (r *rung) openCorpus(ctx context.Context, store blob.Store) error {
 	}
 	for _, split := range []corpus.Split{corpus.Train, corpus.HeldOut} {
 		if err := readShards(ctx, store, m, split); err != nil {
+			return err
+		}
+		if err := reader.VerifyTexts(ctx, split); err != nil {
 			return err
 		}
 	}

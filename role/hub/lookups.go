@@ -115,6 +115,9 @@ func (f *facts) recipePage(name string) (any, page.Document, error) {
 		lineage.Rows = append(lineage.Rows, []page.Cell{page.To(f.recipeName(p), "/recipe/"+p.String()), page.Of(f.person(o.Author))})
 	}
 	doc.Sections = append(doc.Sections, page.Section{ID: "lineage-title", Title: "Lineage", Note: "royalties follow it", Table: &lineage})
+	if text := textOf(content); text != nil {
+		doc.Sections = append(doc.Sections, *text)
+	}
 	if content.Author != "" {
 		text, err := json.MarshalIndent(content, "", "  ")
 		if err != nil {
