@@ -1,6 +1,5 @@
 // Command neon writes the arm64 assembly of package engine/internal/kernel: the
-// inner loops of matrix products, which are where the time goes. All else is
-// portable Go there. avo, which writes the assembly for amd64, knows no arm64.
+// inner loops of matrix products, and the steps on vectors. avo, which writes the assembly for amd64, knows no arm64.
 //
 // To regenerate, from the root of the repository:
 //
@@ -20,6 +19,10 @@ func main() {
 	for _, rows := range []int{6, 4, 2, 1} {
 		gemm(rows)
 	}
+	reductions()
+	elementwise()
+	activations()
+	adamW()
 }
 
 func line(format string, args ...any) { fmt.Printf("\t"+format+"\n", args...) }

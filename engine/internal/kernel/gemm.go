@@ -77,7 +77,7 @@ func (s *Set) Arrange(dst, x []float32, row, k, n int) {
 func (s *Set) packPanel(panel, w []float32, row, k, count int) {
 	width := s.tile.columns
 	done := 0
-	if s.vectors() && k >= 8 {
+	if s.transposes() && k >= 8 {
 		for ; done+8 <= count; done += 8 {
 			_ = w[(done+7)*row+k-1]
 			s.transpose(panel[done:], width, w[done*row:], row, k/8)

@@ -1,6 +1,6 @@
 // Package kernel holds the inner loops of numeric profile R0: matrix products,
-// reductions and elementwise steps, in AVX-512, AVX2, NEON (products only) and
-// portable Go that give the same bits (NaN agree as NaN). The portable form in portable.go is the
+// reductions and elementwise steps, in AVX-512, AVX2, NEON and portable Go
+// that give the same bits (NaN agree as NaN). The portable form in portable.go is the
 // definition. It knows nothing of models; slices given to one call must have one
 // length unless said otherwise.
 //
@@ -25,7 +25,7 @@ const (
 	portable isa = iota
 	avx2
 	avx512
-	neon // matrix products only
+	neon
 	bf16Portable
 	bf16 // products of pairs only
 )
@@ -237,7 +237,10 @@ func (s *Set) AdamW(w, g, m, v []float32, o *AdamW) {
 }
 
 // vectors reports whether there is assembly of the steps on vectors.
-func (s *Set) vectors() bool { return s.isa == avx2 || s.isa == avx512 || s.isa == bf16 }
+func (s *Set) vectors() bool { return s.isa == avx2 || s.isa == avx512 || s.isa == neon }
+
+// transposes reports whether there is assembly of transposition.
+func (s *Set) transposes() bool { return s.isa == avx2 || s.isa == avx512 || s.isa == bf16 }
 
 // whole is the length that the assembly takes, in blocks of 16; the portable
 // form does the rest, whose lanes begin at 0 again.

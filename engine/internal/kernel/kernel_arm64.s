@@ -237,3 +237,652 @@ loop:
 	CBNZ R0, loop
 	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], (R6)(R7)
 	RET
+
+// func maxNEON(n int64, x *float32, lanes *float32)
+TEXT ·maxNEON(SB), NOSPLIT, $0-24
+	MOVD n+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD lanes+16(FP), R2
+	VLD1 (R2), [V0.S4, V1.S4, V2.S4, V3.S4]
+loop:
+	VLD1.P 16(R1), [V4.S4]
+	WORD $0x6ea4e405
+	WORD $0x6e641c05
+	VORR V5.B16, V5.B16, V0.B16
+	VLD1.P 16(R1), [V4.S4]
+	WORD $0x6ea4e425
+	WORD $0x6e641c25
+	VORR V5.B16, V5.B16, V1.B16
+	VLD1.P 16(R1), [V4.S4]
+	WORD $0x6ea4e445
+	WORD $0x6e641c45
+	VORR V5.B16, V5.B16, V2.B16
+	VLD1.P 16(R1), [V4.S4]
+	WORD $0x6ea4e465
+	WORD $0x6e641c65
+	VORR V5.B16, V5.B16, V3.B16
+	SUB $1, R0, R0
+	CBNZ R0, loop
+	VST1 [V0.S4, V1.S4, V2.S4, V3.S4], (R2)
+	RET
+
+// func expSumNEON(n int64, x *float32, scale float32, top float32, lanes *float32)
+TEXT ·expSumNEON(SB), NOSPLIT, $0-32
+	MOVD n+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVWU scale+16(FP), R19
+	VDUP R19, V31.S4
+	MOVWU top+20(FP), R19
+	VDUP R19, V30.S4
+	MOVD lanes+24(FP), R2
+	MOVD $0xc2b00000, R19
+	VDUP R19, V29.S4
+	MOVD $0x42b0bd71, R19
+	VDUP R19, V28.S4
+	MOVD $0x3fb8aa3b, R19
+	VDUP R19, V27.S4
+	MOVD $0x4b400000, R19
+	VDUP R19, V26.S4
+	MOVD $0x3f318000, R19
+	VDUP R19, V25.S4
+	MOVD $0xb95e8083, R19
+	VDUP R19, V24.S4
+	MOVD $0x39506967, R19
+	VDUP R19, V23.S4
+	MOVD $0x3ab743ce, R19
+	VDUP R19, V22.S4
+	MOVD $0x3c088908, R19
+	VDUP R19, V21.S4
+	MOVD $0x3d2aa9c1, R19
+	VDUP R19, V20.S4
+	MOVD $0x3e2aaaaa, R19
+	VDUP R19, V19.S4
+	MOVD $0x3f000000, R19
+	VDUP R19, V18.S4
+	MOVD $0x3f800000, R19
+	VDUP R19, V17.S4
+	MOVD $0x0000007f, R19
+	VDUP R19, V16.S4
+	VLD1 (R2), [V0.S4, V1.S4, V2.S4, V3.S4]
+loop:
+	VLD1 (R1), [V4.S4]
+	WORD $0x6e3fdc84
+	WORD $0x4ebed484
+	WORD $0x6ea4e7a6
+	WORD $0x6e641fa6
+	WORD $0x6ebce4c4
+	WORD $0x6e661f84
+	WORD $0x6e3bdc86
+	WORD $0x4e3ad4c6
+	WORD $0x4ebad4c7
+	WORD $0x6e39dce5
+	WORD $0x4ea5d484
+	WORD $0x6e38dce5
+	WORD $0x4ea5d484
+	WORD $0x6e24dee5
+	WORD $0x4e36d4a5
+	WORD $0x6e24dca5
+	WORD $0x4e35d4a5
+	WORD $0x6e24dca5
+	WORD $0x4e34d4a5
+	WORD $0x6e24dca5
+	WORD $0x4e33d4a5
+	WORD $0x6e24dca5
+	WORD $0x4e32d4a5
+	WORD $0x6e24dca5
+	WORD $0x6e24dca5
+	WORD $0x4e24d4a5
+	WORD $0x4e31d4a5
+	WORD $0x4eb084c6
+	WORD $0x4f3754c6
+	WORD $0x6e26dca5
+	VST1.P [V5.S4], 16(R1)
+	WORD $0x4e25d400
+	VLD1 (R1), [V4.S4]
+	WORD $0x6e3fdc84
+	WORD $0x4ebed484
+	WORD $0x6ea4e7a6
+	WORD $0x6e641fa6
+	WORD $0x6ebce4c4
+	WORD $0x6e661f84
+	WORD $0x6e3bdc86
+	WORD $0x4e3ad4c6
+	WORD $0x4ebad4c7
+	WORD $0x6e39dce5
+	WORD $0x4ea5d484
+	WORD $0x6e38dce5
+	WORD $0x4ea5d484
+	WORD $0x6e24dee5
+	WORD $0x4e36d4a5
+	WORD $0x6e24dca5
+	WORD $0x4e35d4a5
+	WORD $0x6e24dca5
+	WORD $0x4e34d4a5
+	WORD $0x6e24dca5
+	WORD $0x4e33d4a5
+	WORD $0x6e24dca5
+	WORD $0x4e32d4a5
+	WORD $0x6e24dca5
+	WORD $0x6e24dca5
+	WORD $0x4e24d4a5
+	WORD $0x4e31d4a5
+	WORD $0x4eb084c6
+	WORD $0x4f3754c6
+	WORD $0x6e26dca5
+	VST1.P [V5.S4], 16(R1)
+	WORD $0x4e25d421
+	VLD1 (R1), [V4.S4]
+	WORD $0x6e3fdc84
+	WORD $0x4ebed484
+	WORD $0x6ea4e7a6
+	WORD $0x6e641fa6
+	WORD $0x6ebce4c4
+	WORD $0x6e661f84
+	WORD $0x6e3bdc86
+	WORD $0x4e3ad4c6
+	WORD $0x4ebad4c7
+	WORD $0x6e39dce5
+	WORD $0x4ea5d484
+	WORD $0x6e38dce5
+	WORD $0x4ea5d484
+	WORD $0x6e24dee5
+	WORD $0x4e36d4a5
+	WORD $0x6e24dca5
+	WORD $0x4e35d4a5
+	WORD $0x6e24dca5
+	WORD $0x4e34d4a5
+	WORD $0x6e24dca5
+	WORD $0x4e33d4a5
+	WORD $0x6e24dca5
+	WORD $0x4e32d4a5
+	WORD $0x6e24dca5
+	WORD $0x6e24dca5
+	WORD $0x4e24d4a5
+	WORD $0x4e31d4a5
+	WORD $0x4eb084c6
+	WORD $0x4f3754c6
+	WORD $0x6e26dca5
+	VST1.P [V5.S4], 16(R1)
+	WORD $0x4e25d442
+	VLD1 (R1), [V4.S4]
+	WORD $0x6e3fdc84
+	WORD $0x4ebed484
+	WORD $0x6ea4e7a6
+	WORD $0x6e641fa6
+	WORD $0x6ebce4c4
+	WORD $0x6e661f84
+	WORD $0x6e3bdc86
+	WORD $0x4e3ad4c6
+	WORD $0x4ebad4c7
+	WORD $0x6e39dce5
+	WORD $0x4ea5d484
+	WORD $0x6e38dce5
+	WORD $0x4ea5d484
+	WORD $0x6e24dee5
+	WORD $0x4e36d4a5
+	WORD $0x6e24dca5
+	WORD $0x4e35d4a5
+	WORD $0x6e24dca5
+	WORD $0x4e34d4a5
+	WORD $0x6e24dca5
+	WORD $0x4e33d4a5
+	WORD $0x6e24dca5
+	WORD $0x4e32d4a5
+	WORD $0x6e24dca5
+	WORD $0x6e24dca5
+	WORD $0x4e24d4a5
+	WORD $0x4e31d4a5
+	WORD $0x4eb084c6
+	WORD $0x4f3754c6
+	WORD $0x6e26dca5
+	VST1.P [V5.S4], 16(R1)
+	WORD $0x4e25d463
+	SUB $1, R0, R0
+	CBNZ R0, loop
+	VST1 [V0.S4, V1.S4, V2.S4, V3.S4], (R2)
+	RET
+
+// func dotNEON(n int64, x *float32, y *float32, lanes *float32)
+TEXT ·dotNEON(SB), NOSPLIT, $0-32
+	MOVD n+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD y+16(FP), R2
+	MOVD lanes+24(FP), R3
+	VLD1 (R3), [V0.S4, V1.S4, V2.S4, V3.S4]
+loop:
+	VLD1.P 16(R1), [V4.S4]
+	VLD1.P 16(R2), [V5.S4]
+	WORD $0x6e25dc84
+	WORD $0x4e24d400
+	VLD1.P 16(R1), [V4.S4]
+	VLD1.P 16(R2), [V5.S4]
+	WORD $0x6e25dc84
+	WORD $0x4e24d421
+	VLD1.P 16(R1), [V4.S4]
+	VLD1.P 16(R2), [V5.S4]
+	WORD $0x6e25dc84
+	WORD $0x4e24d442
+	VLD1.P 16(R1), [V4.S4]
+	VLD1.P 16(R2), [V5.S4]
+	WORD $0x6e25dc84
+	WORD $0x4e24d463
+	SUB $1, R0, R0
+	CBNZ R0, loop
+	VST1 [V0.S4, V1.S4, V2.S4, V3.S4], (R3)
+	RET
+
+// func dot3NEON(n int64, x *float32, y *float32, z *float32, lanes *float32)
+TEXT ·dot3NEON(SB), NOSPLIT, $0-40
+	MOVD n+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD y+16(FP), R2
+	MOVD z+24(FP), R3
+	MOVD lanes+32(FP), R4
+	VLD1 (R4), [V0.S4, V1.S4, V2.S4, V3.S4]
+loop:
+	VLD1.P 16(R1), [V4.S4]
+	VLD1.P 16(R2), [V5.S4]
+	VLD1.P 16(R3), [V6.S4]
+	WORD $0x6e25dc84
+	WORD $0x6e26dc84
+	WORD $0x4e24d400
+	VLD1.P 16(R1), [V4.S4]
+	VLD1.P 16(R2), [V5.S4]
+	VLD1.P 16(R3), [V6.S4]
+	WORD $0x6e25dc84
+	WORD $0x6e26dc84
+	WORD $0x4e24d421
+	VLD1.P 16(R1), [V4.S4]
+	VLD1.P 16(R2), [V5.S4]
+	VLD1.P 16(R3), [V6.S4]
+	WORD $0x6e25dc84
+	WORD $0x6e26dc84
+	WORD $0x4e24d442
+	VLD1.P 16(R1), [V4.S4]
+	VLD1.P 16(R2), [V5.S4]
+	VLD1.P 16(R3), [V6.S4]
+	WORD $0x6e25dc84
+	WORD $0x6e26dc84
+	WORD $0x4e24d463
+	SUB $1, R0, R0
+	CBNZ R0, loop
+	VST1 [V0.S4, V1.S4, V2.S4, V3.S4], (R4)
+	RET
+
+// func scaleNEON(n int64, x *float32, a float32)
+TEXT ·scaleNEON(SB), NOSPLIT, $0-20
+	MOVD n+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVWU a+16(FP), R19
+	VDUP R19, V31.S4
+	LSL $2, R0, R0
+loop:
+	VLD1 (R1), [V0.S4]
+	WORD $0x6e3fdc00
+	VST1.P [V0.S4], 16(R1)
+	SUB $1, R0, R0
+	CBNZ R0, loop
+	RET
+
+// func combineNEON(n int64, dst *float32, a float32, x *float32, b float32, y *float32)
+TEXT ·combineNEON(SB), NOSPLIT, $0-48
+	MOVD n+0(FP), R0
+	MOVD dst+8(FP), R1
+	MOVWU a+16(FP), R19
+	VDUP R19, V31.S4
+	MOVD x+24(FP), R2
+	MOVWU b+32(FP), R19
+	VDUP R19, V30.S4
+	MOVD y+40(FP), R3
+	LSL $2, R0, R0
+loop:
+	VLD1.P 16(R2), [V0.S4]
+	VLD1.P 16(R3), [V1.S4]
+	WORD $0x6e20dfe0
+	WORD $0x6e21dfc1
+	WORD $0x4e21d400
+	VST1.P [V0.S4], 16(R1)
+	SUB $1, R0, R0
+	CBNZ R0, loop
+	RET
+
+// func scaleByNEON(n int64, dst *float32, x *float32, w *float32, a float32)
+TEXT ·scaleByNEON(SB), NOSPLIT, $0-36
+	MOVD n+0(FP), R0
+	MOVD dst+8(FP), R1
+	MOVD x+16(FP), R2
+	MOVD w+24(FP), R3
+	MOVWU a+32(FP), R19
+	VDUP R19, V31.S4
+	LSL $2, R0, R0
+loop:
+	VLD1.P 16(R2), [V0.S4]
+	VLD1.P 16(R3), [V1.S4]
+	WORD $0x6e3fdc00
+	WORD $0x6e21dc00
+	VST1.P [V0.S4], 16(R1)
+	SUB $1, R0, R0
+	CBNZ R0, loop
+	RET
+
+// func normGradNEON(n int64, dx *float32, dy *float32, x *float32, w *float32, r float32, s float32)
+TEXT ·normGradNEON(SB), NOSPLIT, $0-48
+	MOVD n+0(FP), R0
+	MOVD dx+8(FP), R1
+	MOVD dy+16(FP), R2
+	MOVD x+24(FP), R3
+	MOVD w+32(FP), R4
+	MOVWU r+40(FP), R19
+	VDUP R19, V31.S4
+	MOVWU s+44(FP), R19
+	VDUP R19, V30.S4
+	LSL $2, R0, R0
+loop:
+	VLD1 (R1), [V0.S4]
+	VLD1.P 16(R2), [V1.S4]
+	VLD1.P 16(R3), [V2.S4]
+	VLD1.P 16(R4), [V3.S4]
+	WORD $0x6e23dc21
+	WORD $0x6e3fdc21
+	WORD $0x4e21d400
+	WORD $0x6e3edc42
+	WORD $0x4ea2d400
+	VST1.P [V0.S4], 16(R1)
+	SUB $1, R0, R0
+	CBNZ R0, loop
+	RET
+
+// func addProductNEON(n int64, dst *float32, x *float32, y *float32, a float32)
+TEXT ·addProductNEON(SB), NOSPLIT, $0-36
+	MOVD n+0(FP), R0
+	MOVD dst+8(FP), R1
+	MOVD x+16(FP), R2
+	MOVD y+24(FP), R3
+	MOVWU a+32(FP), R19
+	VDUP R19, V31.S4
+	LSL $2, R0, R0
+loop:
+	VLD1 (R1), [V0.S4]
+	VLD1.P 16(R2), [V1.S4]
+	VLD1.P 16(R3), [V2.S4]
+	WORD $0x6e22dc21
+	WORD $0x6e3fdc21
+	WORD $0x4e21d400
+	VST1.P [V0.S4], 16(R1)
+	SUB $1, R0, R0
+	CBNZ R0, loop
+	RET
+
+// func softmaxGradNEON(n int64, d *float32, p *float32, s float32, scale float32)
+TEXT ·softmaxGradNEON(SB), NOSPLIT, $0-32
+	MOVD n+0(FP), R0
+	MOVD d+8(FP), R1
+	MOVD p+16(FP), R2
+	MOVWU s+24(FP), R19
+	VDUP R19, V31.S4
+	MOVWU scale+28(FP), R19
+	VDUP R19, V30.S4
+	LSL $2, R0, R0
+loop:
+	VLD1 (R1), [V0.S4]
+	VLD1.P 16(R2), [V1.S4]
+	WORD $0x4ebfd400
+	WORD $0x6e21dc00
+	WORD $0x6e3edc00
+	VST1.P [V0.S4], 16(R1)
+	SUB $1, R0, R0
+	CBNZ R0, loop
+	RET
+
+// func swiGLUNEON(n int64, dst *float32, gate *float32, up *float32)
+TEXT ·swiGLUNEON(SB), NOSPLIT, $0-32
+	MOVD n+0(FP), R0
+	MOVD dst+8(FP), R1
+	MOVD gate+16(FP), R2
+	MOVD up+24(FP), R3
+	MOVD $0xc2b00000, R19
+	VDUP R19, V31.S4
+	MOVD $0x42b0bd71, R19
+	VDUP R19, V30.S4
+	MOVD $0x3fb8aa3b, R19
+	VDUP R19, V29.S4
+	MOVD $0x4b400000, R19
+	VDUP R19, V28.S4
+	MOVD $0x3f318000, R19
+	VDUP R19, V27.S4
+	MOVD $0xb95e8083, R19
+	VDUP R19, V26.S4
+	MOVD $0x39506967, R19
+	VDUP R19, V25.S4
+	MOVD $0x3ab743ce, R19
+	VDUP R19, V24.S4
+	MOVD $0x3c088908, R19
+	VDUP R19, V23.S4
+	MOVD $0x3d2aa9c1, R19
+	VDUP R19, V22.S4
+	MOVD $0x3e2aaaaa, R19
+	VDUP R19, V21.S4
+	MOVD $0x3f000000, R19
+	VDUP R19, V20.S4
+	MOVD $0x3f800000, R19
+	VDUP R19, V19.S4
+	MOVD $0x0000007f, R19
+	VDUP R19, V18.S4
+	MOVD $0x3f800000, R19
+	VDUP R19, V17.S4
+	MOVD $0x00000000, R19
+	VDUP R19, V16.S4
+	LSL $2, R0, R0
+loop:
+	VLD1.P 16(R2), [V0.S4]
+	VLD1.P 16(R3), [V1.S4]
+	WORD $0x4ea0d603
+	WORD $0x6ea3e7e4
+	WORD $0x6e631fe4
+	WORD $0x6ebee483
+	WORD $0x6e641fc3
+	WORD $0x6e3ddc64
+	WORD $0x4e3cd484
+	WORD $0x4ebcd485
+	WORD $0x6e3bdca2
+	WORD $0x4ea2d463
+	WORD $0x6e3adca2
+	WORD $0x4ea2d463
+	WORD $0x6e23df22
+	WORD $0x4e38d442
+	WORD $0x6e23dc42
+	WORD $0x4e37d442
+	WORD $0x6e23dc42
+	WORD $0x4e36d442
+	WORD $0x6e23dc42
+	WORD $0x4e35d442
+	WORD $0x6e23dc42
+	WORD $0x4e34d442
+	WORD $0x6e23dc42
+	WORD $0x6e23dc42
+	WORD $0x4e23d442
+	WORD $0x4e33d442
+	WORD $0x4eb28484
+	WORD $0x4f375484
+	WORD $0x6e24dc42
+	WORD $0x4e22d622
+	WORD $0x6e22fe22
+	WORD $0x6e22dc00
+	WORD $0x6e21dc00
+	VST1.P [V0.S4], 16(R1)
+	SUB $1, R0, R0
+	CBNZ R0, loop
+	RET
+
+// func swiGLUGradNEON(n int64, dgate *float32, dup *float32, d *float32, gate *float32, up *float32)
+TEXT ·swiGLUGradNEON(SB), NOSPLIT, $0-48
+	MOVD n+0(FP), R0
+	MOVD dgate+8(FP), R1
+	MOVD dup+16(FP), R2
+	MOVD d+24(FP), R3
+	MOVD gate+32(FP), R4
+	MOVD up+40(FP), R5
+	MOVD $0xc2b00000, R19
+	VDUP R19, V31.S4
+	MOVD $0x42b0bd71, R19
+	VDUP R19, V30.S4
+	MOVD $0x3fb8aa3b, R19
+	VDUP R19, V29.S4
+	MOVD $0x4b400000, R19
+	VDUP R19, V28.S4
+	MOVD $0x3f318000, R19
+	VDUP R19, V27.S4
+	MOVD $0xb95e8083, R19
+	VDUP R19, V26.S4
+	MOVD $0x39506967, R19
+	VDUP R19, V25.S4
+	MOVD $0x3ab743ce, R19
+	VDUP R19, V24.S4
+	MOVD $0x3c088908, R19
+	VDUP R19, V23.S4
+	MOVD $0x3d2aa9c1, R19
+	VDUP R19, V22.S4
+	MOVD $0x3e2aaaaa, R19
+	VDUP R19, V21.S4
+	MOVD $0x3f000000, R19
+	VDUP R19, V20.S4
+	MOVD $0x3f800000, R19
+	VDUP R19, V19.S4
+	MOVD $0x0000007f, R19
+	VDUP R19, V18.S4
+	MOVD $0x3f800000, R19
+	VDUP R19, V17.S4
+	MOVD $0x00000000, R19
+	VDUP R19, V16.S4
+	LSL $2, R0, R0
+loop:
+	VLD1.P 16(R4), [V0.S4]
+	VLD1.P 16(R5), [V1.S4]
+	VLD1.P 16(R3), [V2.S4]
+	WORD $0x4ea0d604
+	WORD $0x6ea4e7e5
+	WORD $0x6e641fe5
+	WORD $0x6ebee4a4
+	WORD $0x6e651fc4
+	WORD $0x6e3ddc85
+	WORD $0x4e3cd4a5
+	WORD $0x4ebcd4a6
+	WORD $0x6e3bdcc3
+	WORD $0x4ea3d484
+	WORD $0x6e3adcc3
+	WORD $0x4ea3d484
+	WORD $0x6e24df23
+	WORD $0x4e38d463
+	WORD $0x6e24dc63
+	WORD $0x4e37d463
+	WORD $0x6e24dc63
+	WORD $0x4e36d463
+	WORD $0x6e24dc63
+	WORD $0x4e35d463
+	WORD $0x6e24dc63
+	WORD $0x4e34d463
+	WORD $0x6e24dc63
+	WORD $0x6e24dc63
+	WORD $0x4e24d463
+	WORD $0x4e33d463
+	WORD $0x4eb284a5
+	WORD $0x4f3754a5
+	WORD $0x6e25dc63
+	WORD $0x4e23d623
+	WORD $0x6e23fe23
+	WORD $0x6e23dc04
+	WORD $0x6e24dc44
+	VST1.P [V4.S4], 16(R2)
+	WORD $0x4ea3d624
+	WORD $0x6e24dc04
+	WORD $0x4e24d624
+	WORD $0x6e21dc42
+	WORD $0x6e23dc42
+	WORD $0x6e24dc42
+	VST1.P [V2.S4], 16(R1)
+	SUB $1, R0, R0
+	CBNZ R0, loop
+	RET
+
+// func rotateNEON(n int64, lo *float32, hi *float32, c *float32, s *float32)
+TEXT ·rotateNEON(SB), NOSPLIT, $0-40
+	MOVD n+0(FP), R0
+	MOVD lo+8(FP), R1
+	MOVD hi+16(FP), R2
+	MOVD c+24(FP), R3
+	MOVD s+32(FP), R4
+	LSL $2, R0, R0
+loop:
+	VLD1 (R1), [V0.S4]
+	VLD1 (R2), [V1.S4]
+	VLD1.P 16(R3), [V2.S4]
+	VLD1.P 16(R4), [V3.S4]
+	WORD $0x6e22dc04
+	WORD $0x6e23dc25
+	WORD $0x4ea5d484
+	VST1.P [V4.S4], 16(R1)
+	WORD $0x6e22dc24
+	WORD $0x6e23dc05
+	WORD $0x4e25d484
+	VST1.P [V4.S4], 16(R2)
+	SUB $1, R0, R0
+	CBNZ R0, loop
+	RET
+
+// func adamWNEON(n int64, w *float32, grad *float32, m *float32, v *float32, settings *float32)
+TEXT ·adamWNEON(SB), NOSPLIT, $0-48
+	MOVD n+0(FP), R0
+	MOVD w+8(FP), R1
+	MOVD grad+16(FP), R2
+	MOVD m+24(FP), R3
+	MOVD v+32(FP), R4
+	MOVD settings+40(FP), R5
+	MOVWU 0(R5), R19
+	VDUP R19, V31.S4
+	MOVWU 4(R5), R19
+	VDUP R19, V30.S4
+	MOVWU 8(R5), R19
+	VDUP R19, V29.S4
+	MOVWU 12(R5), R19
+	VDUP R19, V28.S4
+	MOVWU 16(R5), R19
+	VDUP R19, V27.S4
+	MOVWU 20(R5), R19
+	VDUP R19, V26.S4
+	MOVWU 24(R5), R19
+	VDUP R19, V25.S4
+	MOVWU 28(R5), R19
+	VDUP R19, V24.S4
+	MOVWU 32(R5), R19
+	VDUP R19, V23.S4
+	MOVWU 36(R5), R19
+	VDUP R19, V22.S4
+	LSL $2, R0, R0
+loop:
+	VLD1 (R1), [V0.S4]
+	VLD1.P 16(R2), [V1.S4]
+	VLD1 (R3), [V2.S4]
+	VLD1 (R4), [V3.S4]
+	WORD $0x6e3fdc21
+	WORD $0x6e3edc42
+	WORD $0x6e3ddc24
+	WORD $0x4e24d442
+	VST1.P [V2.S4], 16(R3)
+	WORD $0x6e3cdc63
+	WORD $0x6e21dc24
+	WORD $0x6e3bdc84
+	WORD $0x4e24d463
+	VST1.P [V3.S4], 16(R4)
+	WORD $0x6e39dc63
+	WORD $0x6ea1f863
+	WORD $0x4e38d463
+	WORD $0x6e3adc42
+	WORD $0x6e23fc42
+	WORD $0x6e37dc04
+	WORD $0x4e24d442
+	WORD $0x6e36dc42
+	WORD $0x4ea2d400
+	VST1.P [V0.S4], 16(R1)
+	SUB $1, R0, R0
+	CBNZ R0, loop
+	RET
