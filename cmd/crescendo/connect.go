@@ -17,6 +17,7 @@ import (
 type remote struct {
 	url, home, key string
 	rung           uint32
+	season         bool // with --season: see seasonFlag
 }
 
 func (r *remote) flags(cmd *cobra.Command) {

@@ -89,7 +89,7 @@ func (c *cli) recipes() *cobra.Command {
 			all := []recipeJSON{}
 			err = each(state, research.Entries, func(rest []byte, v research.Entry) {
 				all = append(all, recipeJSON{hashPart(rest), v.Author, v.Height, v.Adopted})
-			}, r.rung)
+			}, r.contestKey())
 			if err != nil {
 				return err
 			}
@@ -106,5 +106,6 @@ func (c *cli) recipes() *cobra.Command {
 	}
 	r.flags(cmd)
 	r.rungFlag(cmd)
+	r.seasonFlag(cmd)
 	return cmd
 }

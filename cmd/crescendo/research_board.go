@@ -27,6 +27,7 @@ type entryJSON struct {
 
 type competitionJSON struct {
 	Rung      uint32           `json:"rung"`
+	Season    bool             `json:"season,omitempty"`
 	Phase     string           `json:"phase"`
 	Stage     uint32           `json:"stage"`
 	Deadline  crescendo.Height `json:"deadline"`
@@ -47,11 +48,11 @@ func (c *cli) entries() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			comp, err := research.Competitions.Get(state, r.rung)
+			comp, err := research.Competitions.Get(state, r.contestKey())
 			if err != nil {
-				return missing(err, "rung %d has no competition yet", r.rung)
+				return noContest(err, r.contest())
 			}
-			out := competitionJSON{r.rung, comp.Phase.String(), comp.Stage, comp.Deadline, comp.Committed, comp.Revealed, comp.Runners,
+			out := competitionJSON{r.rung, r.season, comp.Phase.String(), comp.Stage, comp.Deadline, comp.Committed, comp.Revealed, comp.Runners,
 				comp.Trials, comp.Open, []entryJSON{}}
 			var failed error
 			err = each(state, research.Entries, func(rest []byte, e research.Entry) {
@@ -60,7 +61,7 @@ func (c *cli) entries() *cobra.Command {
 					failed = err
 				}
 				out.Entries = append(out.Entries, j)
-			}, r.rung)
+			}, r.contestKey())
 			if err != nil || failed != nil {
 				return fmt.Errorf("list entries: %w", firstOf(err, failed))
 			}
@@ -69,6 +70,7 @@ func (c *cli) entries() *cobra.Command {
 	}
 	r.flags(cmd)
 	r.rungFlag(cmd)
+	r.seasonFlag(cmd)
 	return cmd
 }
 
@@ -95,7 +97,7 @@ func entryOf(state kv.Reader, id crescendo.Hash, e research.Entry) (entryJSON, e
 }
 
 func writeEntries(w writer, c competitionJSON) {
-	fmt.Fprintf(w, "rung %d: %s", c.Rung, c.Phase)
+	fmt.Fprintf(w, "%s: %s", research.ContestOf(crescendo.RungID(c.Rung), c.Season), c.Phase)
 	if c.Phase == research.Trialling.String() {
 		fmt.Fprintf(w, ", halving stage %d: %d of %d trials open, %d runners", c.Stage, c.Open, c.Trials, c.Runners)
 	}
@@ -144,18 +146,18 @@ func (c *cli) leaderboard() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if _, err := research.Competitions.Get(state, r.rung); err != nil {
-				return missing(err, "rung %d has no competition yet", r.rung)
+			if _, err := research.Competitions.Get(state, r.contestKey()); err != nil {
+				return noContest(err, r.contest())
 			}
-			rows, err := standingsOf(state, r.rung, stage)
+			rows, err := standingsOf(state, r.contestKey(), stage)
 			if err != nil {
 				return err
 			}
-			tasks, err := taskResultsOf(state, research.Contest(r.rung))
+			tasks, err := taskResultsOf(state, r.contest())
 			if err != nil {
 				return err
 			}
-			return c.print(map[string]any{"rung": r.rung, "standings": rows, "tasks": tasks}, func(w writer) {
+			return c.print(contestJSON(&r, map[string]any{"standings": rows, "tasks": tasks}), func(w writer) {
 				writeBoard(w, rows)
 				writeTaskResults(w, tasks)
 			})
@@ -163,12 +165,13 @@ func (c *cli) leaderboard() *cobra.Command {
 	}
 	r.flags(cmd)
 	r.rungFlag(cmd)
+	r.seasonFlag(cmd)
 	cmd.Flags().Uint32Var(&stage, "stage", 0, "halving stage, counted from 1 (default: all that are ranked, the last first)")
 	return cmd
 }
 
-// standingsOf lists the ranked halving stages of a rung, the last one first.
-func standingsOf(state kv.Reader, rung, stage uint32) ([]boardJSON, error) {
+// standingsOf lists the ranked halving stages of a contest, the last one first.
+func standingsOf(state kv.Reader, at, stage uint32) ([]boardJSON, error) {
 	rows := []boardJSON{}
 	for s := uint32(research.MaxStages); s >= 1; s-- {
 		if stage != 0 && s != stage {
@@ -180,7 +183,7 @@ func standingsOf(state kv.Reader, rung, stage uint32) ([]boardJSON, error) {
 			failed = firstOf(failed, err)
 			rows = append(rows, boardJSON{s, binary.BigEndian.Uint32(rest), v.Recipe, recipe.Name, v.Author, v.Baseline, nats(int64(v.Loss)), v.N,
 				nats(v.Mean), nats(int64(v.Sigma)), nats(v.Low), nats(v.High), nats(v.Gap), nats(v.GapLow), nats(v.GapHigh), v.Survives})
-		}, rung, s)
+		}, at, s)
 		if err := firstOf(err, failed); err != nil {
 			return nil, fmt.Errorf("list standings: %w", err)
 		}

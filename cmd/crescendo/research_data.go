@@ -47,9 +47,13 @@ func dataOf(s corpus.Summary, c corpus.Choice, all int) *dataJSON {
 
 // lookAtData opens a rung's corpus and finds what a recipe would be trained on;
 // nil while the corpus is not named. What nobody could train on is refused.
-func lookAtData(ctx context.Context, blobs blob.Store, state kv.Reader, spec program.Spec, rung crescendo.RungID, recipe research.Recipe) (*dataJSON, error) {
-	reader, err := corpusOf(ctx, blobs, state, rung)
+func lookAtData(ctx context.Context, blobs blob.Store, state kv.Reader, spec program.Spec, at research.Contest, recipe research.Recipe) (*dataJSON, error) {
+	reader, err := corpusOf(ctx, blobs, state, at.Rung())
 	if reader == nil || err != nil {
+		return nil, err
+	}
+	_, rung, err := spec.TermsOf(at)
+	if err != nil {
 		return nil, err
 	}
 	effective, err := program.Effective(spec, rung, recipe)

@@ -83,7 +83,7 @@ func (c *cli) enter() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return c.preview(cmd.Context(), r.home, args[0], data, nobody, spec, r.id(), nil, nil)
+				return c.preview(cmd.Context(), r.home, args[0], data, nobody, spec, r.contest(), nil, nil)
 			}
 			return c.enterRecipe(cmd.Context(), &r, args[0], data, dry, wait)
 		},
@@ -91,6 +91,7 @@ func (c *cli) enter() *cobra.Command {
 	r.flags(cmd)
 	r.keyFlag(cmd)
 	r.rungFlag(cmd)
+	r.seasonFlag(cmd)
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "say what the recipe would do and cost, and enter nothing")
 	cmd.Flags().BoolVar(&wait, "wait", false, "stay, and show the recipe when entries have closed (otherwise: research reveal)")
 	cmd.Flags().StringVar(&file, "program", "", "with --dry-run: programme file to read instead of asking a running programme")
@@ -117,13 +118,13 @@ func (c *cli) enterRecipe(ctx context.Context, r *remote, name string, data []by
 		return fmt.Errorf("read programme: %w", err)
 	}
 	if dry {
-		return c.preview(ctx, r.home, name, data, author, spec, r.id(), conn.Blobs, state)
+		return c.preview(ctx, r.home, name, data, author, spec, r.contest(), conn.Blobs, state)
 	}
 	recipe, err := programfile.ParseRecipe(name, data, author)
 	if err != nil {
 		return err
 	}
-	task, err := r.checkEntry(ctx, conn.Blobs, state, spec, research.Contest(r.id()), recipe)
+	task, err := r.checkEntry(ctx, conn.Blobs, state, spec, r.contest(), recipe)
 	if err != nil {
 		return err
 	}
@@ -131,16 +132,20 @@ func (c *cli) enterRecipe(ctx context.Context, r *remote, name string, data []by
 		return errors.Join(err, crescendo.Errorf(crescendo.CodeInvalid, "enter %s: it does what recipe %s does", name, of.Short()).
 			WithHint("a copy loses its bond and earns nothing; change what it trains with"))
 	}
-	e := sealedEntry{Chain: conn.Ledger.ChainID(), Rung: r.id(), Author: author, Recipe: recipe, Task: task}
+	terms, _, err := spec.TermsOf(r.contest())
+	if err != nil {
+		return err
+	}
+	e := sealedEntry{Chain: conn.Ledger.ChainID(), Rung: r.id(), Season: r.season, Author: author, Recipe: recipe, Task: task}
 	if _, err := rand.Read(e.Salt[:]); err != nil {
 		return fmt.Errorf("draw salt: %w", err)
 	}
-	e.Commitment = research.EntryCommitment(e.Chain, research.Contest(e.Rung), author, recipe.ID(), e.Salt)
+	e.Commitment = research.EntryCommitment(e.Chain, r.contest(), author, recipe.ID(), e.Salt)
 	if err := e.keep(r.home); err != nil {
 		return err
 	}
 	err = c.submit(ctx, r, func(context.Context, *node.Connection, crescendo.Account) ([]crescendo.Message, error) {
-		return one(&research.MsgEnter{Sender: author, Rung: r.id(), Commitment: e.Commitment})
+		return one(&research.MsgEnter{Sender: author, Rung: r.id(), Season: r.season, Commitment: e.Commitment})
 	})
 	if err != nil {
 		var refusal *crescendo.Error
@@ -149,9 +154,13 @@ func (c *cli) enterRecipe(ctx context.Context, r *remote, name string, data []by
 		}
 		return err // it may be on the ledger all the same
 	}
-	c.note("recipe %s is entered; nobody can see it. Its bond of %s returns unless it is a copy or is never shown.", recipe.ID().Short(), spec.Rungs[r.id()-1].Competition.Bond)
+	c.note("recipe %s is entered; nobody can see it. Its bond of %s returns unless it is a copy or is never shown.", recipe.ID().Short(), terms.Bond)
 	if !wait {
-		c.note("show it when entries have closed: crescendo research reveal --rung %d", r.rung)
+		flags := fmt.Sprintf("--rung %d", r.rung)
+		if r.season {
+			flags += " --season"
+		}
+		c.note("show it when entries have closed: crescendo research reveal %s", flags)
 		return nil
 	}
 	return c.show(ctx, r, signer, true)
@@ -173,6 +182,7 @@ func (c *cli) reveal() *cobra.Command {
 	r.flags(cmd)
 	r.keyFlag(cmd)
 	r.rungFlag(cmd)
+	r.seasonFlag(cmd)
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until entries have closed")
 	return cmd
 }
@@ -183,18 +193,18 @@ func (c *cli) show(ctx context.Context, r *remote, signer ledger.Signer, wait bo
 	if err != nil {
 		return err
 	}
-	entries, err := keptEntries(r.home, conn.Ledger.ChainID(), r.id(), signer.Account())
+	entries, err := keptEntries(r.home, conn.Ledger.ChainID(), r.contest(), signer.Account())
 	if err != nil {
 		return err
 	}
 	if len(entries) == 0 {
-		return crescendo.Errorf(crescendo.CodeNotFound, "show recipes of rung %d: this home has entered none with key %q", r.rung, r.key).
+		return crescendo.Errorf(crescendo.CodeNotFound, "show recipes of %s: this home has entered none with key %q", r.contest(), r.key).
 			WithHint("enter one with `crescendo research enter`, or name another key or home")
 	}
 	for {
-		comp, err := research.Competitions.Get(state, r.rung)
+		comp, err := research.Competitions.Get(state, r.contestKey())
 		if err != nil {
-			return missing(err, "rung %d has no competition yet", r.rung)
+			return noContest(err, r.contest())
 		}
 		if comp.Phase != research.Entering || !wait {
 			break
@@ -209,7 +219,7 @@ func (c *cli) show(ctx context.Context, r *remote, signer ledger.Signer, wait bo
 	return c.submit(ctx, r, func(ctx context.Context, conn *node.Connection, me crescendo.Account) ([]crescendo.Message, error) {
 		var msgs []crescendo.Message
 		for _, e := range entries {
-			have, err := research.Commitments.Get(state, r.rung, e.Commitment[:], string(me))
+			have, err := research.Commitments.Get(state, r.contestKey(), e.Commitment[:], string(me))
 			if errors.Is(err, kv.ErrNotFound) || err == nil && !have.Revealed.IsZero() {
 				continue
 			}
@@ -223,7 +233,7 @@ func (c *cli) show(ctx context.Context, r *remote, signer ledger.Signer, wait bo
 			msgs = append(msgs, e.message())
 		}
 		if len(msgs) == 0 {
-			return nil, crescendo.Errorf(crescendo.CodeDuplicate, "show recipes of rung %d: nothing is left to show", r.rung)
+			return nil, crescendo.Errorf(crescendo.CodeDuplicate, "show recipes of %s: nothing is left to show", r.contest())
 		}
 		return msgs, nil
 	})
@@ -296,22 +306,26 @@ type trialsJSON struct {
 
 // preview says what a recipe would do. State may be nil: then nothing is known
 // about other recipes, and of the text.
-func (c *cli) preview(ctx context.Context, dir, name string, data []byte, author crescendo.Account, spec program.Spec, rung crescendo.RungID, blobs blob.Store, state kv.Reader) error {
+func (c *cli) preview(ctx context.Context, dir, name string, data []byte, author crescendo.Account, spec program.Spec, at research.Contest, blobs blob.Store, state kv.Reader) error {
 	recipe, err := programfile.ParseRecipe(name, data, author)
 	if err != nil {
 		return err
 	}
 	if !recipe.Evaluation.IsZero() {
-		return c.previewTask(ctx, dir, spec, research.Contest(rung), recipe, blobs, state)
+		return c.previewTask(ctx, dir, spec, at, recipe, blobs, state)
 	}
-	look, err := trial.OutlookOf(spec, research.Contest(rung), recipe)
+	terms, _, err := spec.TermsOf(at)
+	if err != nil {
+		return err
+	}
+	look, err := trial.OutlookOf(spec, at, recipe)
 	if err != nil {
 		return err
 	}
 	out := previewJSON{
 		Recipe: recipe.ID(), Substance: recipe.Substance(), Parameters: look.Parameters, Budget: look.Budget, Model: modelOf(look.Rung.Model),
 		Sequences: look.Rung.Training.Sequences, StepsPerRound: look.Rung.Training.Steps, RoundTokens: look.RoundTokens,
-		Optimizer: optimizerJSON(look.Rung.Training.Optimizer), Bond: look.Rung.Competition.Bond, Trials: []trialsJSON{},
+		Optimizer: optimizerJSON(look.Rung.Training.Optimizer), Bond: terms.Bond, Trials: []trialsJSON{},
 	}
 	if state != nil {
 		if _, of, known, err := copyOf(state, recipe); err != nil {
@@ -319,7 +333,7 @@ func (c *cli) preview(ctx context.Context, dir, name string, data []byte, author
 		} else if known {
 			out.CopyOf = &of
 		}
-		if out.Data, err = lookAtData(ctx, blobs, state, spec, rung, recipe); err != nil {
+		if out.Data, err = lookAtData(ctx, blobs, state, spec, at, recipe); err != nil {
 			return err
 		}
 	}

@@ -19,6 +19,7 @@ import (
 type sealedEntry struct {
 	Chain      string            `json:"chain"`
 	Rung       crescendo.RungID  `json:"rung"`
+	Season     bool              `json:"season,omitempty"` // entered among newcomers
 	Author     crescendo.Account `json:"author"`
 	Recipe     research.Recipe   `json:"recipe"`
 	Salt       crescendo.Hash    `json:"salt"`
@@ -50,8 +51,8 @@ func (e sealedEntry) forget(dir string) error {
 	return nil
 }
 
-// keptEntries reads the entries of one account for a rung of a chain.
-func keptEntries(dir, chain string, rung crescendo.RungID, author crescendo.Account) ([]sealedEntry, error) {
+// keptEntries reads the entries of one account for a contest of a chain.
+func keptEntries(dir, chain string, at research.Contest, author crescendo.Account) ([]sealedEntry, error) {
 	folder := home.Home{Dir: dir}.Path("entries")
 	files, err := os.ReadDir(folder)
 	if os.IsNotExist(err) {
@@ -73,7 +74,7 @@ func keptEntries(dir, chain string, rung crescendo.RungID, author crescendo.Acco
 		if err := json.Unmarshal(data, &e); err != nil {
 			return nil, fmt.Errorf("read entry %s: %w", f.Name(), err)
 		}
-		if e.Chain == chain && e.Rung == rung && e.Author == author {
+		if e.Chain == chain && research.ContestOf(e.Rung, e.Season) == at && e.Author == author {
 			out = append(out, e)
 		}
 	}
@@ -83,7 +84,7 @@ func keptEntries(dir, chain string, rung crescendo.RungID, author crescendo.Acco
 
 // message shows the recipe.
 func (e sealedEntry) message() crescendo.Message {
-	m := &research.MsgRevealEntry{Sender: e.Author, Rung: e.Rung, Recipe: e.Recipe, Salt: e.Salt}
+	m := &research.MsgRevealEntry{Sender: e.Author, Rung: e.Rung, Season: e.Season, Recipe: e.Recipe, Salt: e.Salt}
 	if e.Task != nil {
 		m.Task = *e.Task
 	}

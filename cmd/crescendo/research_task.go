@@ -166,7 +166,7 @@ func (r *remote) checkEntry(ctx context.Context, blobs blob.Store, state kv.Read
 	if _, err := trial.OutlookOf(spec, at, recipe); err != nil {
 		return nil, err
 	}
-	_, err := lookAtData(ctx, blobs, state, spec, at.Rung(), recipe)
+	_, err := lookAtData(ctx, blobs, state, spec, at, recipe)
 	return nil, err
 }
 

@@ -86,11 +86,11 @@ func (c *cli) verify() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			names, err := settledTrials(state, r.rung, stage, entry)
+			names, err := settledTrials(state, r.contest(), stage, entry)
 			if err != nil {
 				return err
 			}
-			v := &verifier{cli: c, conn: conn, state: state, rung: r.id(), threads: threads}
+			v := &verifier{cli: c, conn: conn, state: state, at: r.contest(), threads: threads}
 			rows, err := v.all(cmd.Context(), names)
 			if err != nil {
 				return err
@@ -101,13 +101,13 @@ func (c *cli) verify() *cobra.Command {
 					wrong++
 				}
 			}
-			if err := c.print(map[string]any{"rung": r.rung, "trials": rows, "differ": wrong}, func(w writer) {
+			if err := c.print(contestJSON(&r, map[string]any{"trials": rows, "differ": wrong}), func(w writer) {
 				fmt.Fprintf(w, "%d trials run again, %d differ\n", len(rows), wrong)
 			}); err != nil {
 				return err
 			}
 			if wrong > 0 {
-				return crescendo.Errorf(crescendo.CodeInvalid, "verify rung %d: %d of %d trials do not come out as the ledger has them", r.rung, wrong, len(rows)).
+				return crescendo.Errorf(crescendo.CodeInvalid, "verify %s: %d of %d trials do not come out as the ledger has them", r.contest(), wrong, len(rows)).
 					WithHint("two runners agreed on each; publish what you found with the trials' names")
 			}
 			return nil
@@ -115,6 +115,7 @@ func (c *cli) verify() *cobra.Command {
 	}
 	r.flags(cmd)
 	r.rungFlag(cmd)
+	r.seasonFlag(cmd)
 	cmd.Flags().StringVar(&entry, "entry", "", "recipe to check, by the beginning of its hash (default: all)")
 	cmd.Flags().Uint32Var(&stage, "stage", 0, "halving stage to check (default: all)")
 	cmd.Flags().IntVar(&threads, "threads", machine.Cores(), "threads of arithmetic; results do not depend on it")
@@ -122,9 +123,9 @@ func (c *cli) verify() *cobra.Command {
 }
 
 // settledTrials lists the trials that have a result.
-func settledTrials(state kv.Reader, rung, stage uint32, entry string) ([]trial.Name, error) {
-	if _, err := research.Competitions.Get(state, rung); err != nil {
-		return nil, missing(err, "rung %d has no competition yet", rung)
+func settledTrials(state kv.Reader, at research.Contest, stage uint32, entry string) ([]trial.Name, error) {
+	if _, err := research.Competitions.Get(state, uint32(at)); err != nil {
+		return nil, noContest(err, at)
 	}
 	var names []trial.Name
 	err := each(state, research.Trials, func(rest []byte, t research.Trial) {
@@ -132,12 +133,12 @@ func settledTrials(state kv.Reader, rung, stage uint32, entry string) ([]trial.N
 		if t.Agreed && (stage == 0 || n.Stage == stage) && len(entry) <= 64 && n.Recipe.String()[:len(entry)] == entry {
 			names = append(names, n)
 		}
-	}, rung)
+	}, uint32(at))
 	if err != nil {
 		return nil, fmt.Errorf("list trials: %w", err)
 	}
 	if len(names) == 0 {
-		return nil, crescendo.Errorf(crescendo.CodeNotFound, "verify rung %d: no such trial has a result yet", rung).
+		return nil, crescendo.Errorf(crescendo.CodeNotFound, "verify %s: no such trial has a result yet", at).
 			WithHint("`crescendo research entries` and `leaderboard` say what there is")
 	}
 	return names, nil
@@ -148,7 +149,7 @@ type verifier struct {
 	cli     *cli
 	conn    *node.Connection
 	state   kv.Reader
-	rung    crescendo.RungID
+	at      research.Contest
 	threads int
 }
 
@@ -157,13 +158,13 @@ func (v *verifier) all(ctx context.Context, names []trial.Name) ([]trialJSON, er
 	if err != nil {
 		return nil, fmt.Errorf("read programme: %w", err)
 	}
-	comp, err := research.Competitions.Get(v.state, uint32(v.rung))
+	comp, err := research.Competitions.Get(v.state, uint32(v.at))
 	if err != nil {
 		return nil, err
 	}
-	text, err := research.Texts.Get(v.state, uint32(v.rung))
+	text, err := research.Texts.Get(v.state, uint32(v.at.Rung()))
 	if err != nil {
-		return nil, missing(err, "the corpus of rung %d is not named yet", v.rung)
+		return nil, missing(err, "the corpus of rung %d is not named yet", v.at.Rung())
 	}
 	reader, err := corpus.Open(ctx, v.conn.Blobs, text.Corpus)
 	if err != nil {
@@ -186,7 +187,7 @@ func (v *verifier) all(ctx context.Context, names []trial.Name) ([]trialJSON, er
 }
 
 func (v *verifier) one(ctx context.Context, spec program.Spec, comp research.Competition, reader *corpus.Reader, n trial.Name) (trialJSON, error) {
-	have, err := research.Trials.Get(v.state, uint32(v.rung), n.Stage, n.Recipe[:], n.Seed)
+	have, err := research.Trials.Get(v.state, uint32(v.at), n.Stage, n.Recipe[:], n.Seed)
 	if err != nil {
 		return trialJSON{}, err
 	}
@@ -194,7 +195,7 @@ func (v *verifier) one(ctx context.Context, spec program.Spec, comp research.Com
 	if err != nil {
 		return trialJSON{}, fmt.Errorf("read recipe %s: %w", n.Recipe.Short(), err)
 	}
-	task, err := trial.TaskOf(v.conn.Ledger.ChainID(), spec, research.Contest(v.rung), recipe, n, comp.Draw)
+	task, err := trial.TaskOf(v.conn.Ledger.ChainID(), spec, v.at, recipe, n, comp.Draw)
 	if err != nil {
 		return trialJSON{}, err
 	}
