@@ -69,7 +69,7 @@ const (
 	maxArea  = 16 << 10
 )
 
-var actions = []action{fund, refund, claim, reinvest, enter, show, propose, vote}
+var actions = []action{fund, refund, claim, reinvest, enter, contribute, show, propose, vote}
 
 func actionNamed(name string) (action, bool) {
 	i := slices.IndexFunc(actions, func(a action) bool { return a.name == name })

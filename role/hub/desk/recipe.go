@@ -73,9 +73,7 @@ func buildEntry(w wish) (intent, error) {
 	} else if err != nil && !errors.Is(err, kv.ErrNotFound) {
 		return intent{}, fmt.Errorf("look for copies: %w", err)
 	}
-	e := &entry{Chain: w.chain, Rung: rung, Author: w.me, Recipe: recipe}
-	rand.Read(e.Salt[:])
-	e.Commitment = research.EntryCommitment(w.chain, research.Contest(rung), w.me, recipe.ID(), e.Salt)
+	e := w.seal(rung, recipe, nil)
 	i := int(rung) - 1
 	return intent{
 		message: &research.MsgEnter{Sender: w.me, Rung: rung, Commitment: e.Commitment}, secret: e,
@@ -86,6 +84,14 @@ func buildEntry(w wish) (intent, error) {
 			{"Bond", w.spec.Rungs[i].Competition.Bond.String() + ", back unless it is a copy or is never shown"},
 		},
 	}, nil
+}
+
+// seal makes an entry of a recipe, with what opens it.
+func (w wish) seal(rung crescendo.RungID, recipe research.Recipe, task *research.EvaluationTask) *entry {
+	e := &entry{Chain: w.chain, Rung: rung, Author: w.me, Recipe: recipe, Task: task}
+	rand.Read(e.Salt[:])
+	e.Commitment = research.EntryCommitment(w.chain, research.Contest(rung), w.me, recipe.ID(), e.Salt)
+	return e
 }
 
 // mine reports whether a known recipe is of the one who fills in the form: to
@@ -220,10 +226,16 @@ type entry struct {
 	Recipe     research.Recipe   `json:"recipe"`
 	Salt       crescendo.Hash    `json:"salt"`
 	Commitment crescendo.Hash    `json:"commitment"`
+
+	Task *research.EvaluationTask `json:"task,omitempty"` // what the recipe contributes
 }
 
 func (e *entry) message() *research.MsgRevealEntry {
-	return &research.MsgRevealEntry{Sender: e.Author, Rung: e.Rung, Recipe: e.Recipe, Salt: e.Salt}
+	m := &research.MsgRevealEntry{Sender: e.Author, Rung: e.Rung, Recipe: e.Recipe, Salt: e.Salt}
+	if e.Task != nil {
+		m.Task = *e.Task
+	}
+	return m
 }
 
 // entries are the sealed recipes of this hub's visitors, one file each.

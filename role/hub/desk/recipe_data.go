@@ -15,6 +15,8 @@ var dataFields = []field{
 	{name: "min-bytes", label: "Least bytes of a document", kind: "number", optional: true},
 	{name: "max-bytes", label: "Most bytes of a document", kind: "number", optional: true},
 	{name: "max-tokens", label: "Most tokens per KiB", kind: "number", hint: "tables and encoded data need many", optional: true},
+	{name: "vocabulary", label: "Vocabulary", kind: "number", hint: "tokens of a tokenizer of your own, trained on the programme's text", optional: true},
+	{name: "sample-bytes", label: "Text its tokenizer learns from", kind: "number", hint: "bytes", optional: true},
 	{name: "shard", label: "Text of your own", kind: "text", hint: "the name that `crescendo research shard` prints; its documents lie under shard/", optional: true},
 }
 
@@ -23,6 +25,10 @@ func (w wish) data(r *research.Recipe, n *numbers) error {
 	n.into("min-bytes", &r.Filter.MinBytes)
 	n.into("max-bytes", &r.Filter.MaxBytes)
 	n.into("max-tokens", &r.Filter.MaxTokensPerKiB)
+	var sample uint32
+	n.into("vocabulary", &r.Tokenizer.Vocabulary)
+	n.into("sample-bytes", &sample)
+	r.Tokenizer.SampleBytes = uint64(sample)
 	for _, part := range strings.Fields(w.form["mix"]) {
 		m, err := mixWeight(part)
 		if err != nil {

@@ -23,7 +23,7 @@ import (
 func terms() research.Terms {
 	return research.Terms{
 		EntryBlocks: 3, RevealBlocks: 50, TrialBlocks: 50, Bond: 500, RunnerBond: 100, Steps: 2, Growth: 2, Stages: 1, KeepBP: 5000,
-		Seeds: 2, Documents: 4, Replicas: 2, MaxEntries: 8, KeepRecipes: 2, TrialsBP: 100, PrizeBP: 100,
+		Seeds: 2, Documents: 4, Replicas: 2, MaxEntries: 8, KeepRecipes: 2, TrialsBP: 100, PrizeBP: 100, TasksBP: 2500,
 	}
 }
 
