@@ -29,10 +29,10 @@ func testRebuilt(t *testing.T, p *programme) {
 	if err := os.Remove(filepath.Join(home, "hub.db")); err != nil {
 		t.Fatal(err)
 	}
-	for name, home := range map[string]string{"deleted and built again": home, "in another home": t.TempDir()} {
-		hub, stop := p.mirror(t, home, listen)
+	for _, again := range []struct{ how, home string }{{"deleted and built again", home}, {"started again from its file", home}, {"in another home", t.TempDir()}} {
+		hub, stop := p.mirror(t, again.home, listen)
 		if diff := cmp.Diff(first, settled(t, hub)); diff != "" {
-			t.Errorf("%s, the read model gives other pages:\n%.4000s", name, diff)
+			t.Errorf("%s, the read model gives other pages:\n%.4000s", again.how, diff)
 		}
 		stop()
 	}

@@ -8,6 +8,7 @@ package live
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,10 @@ const (
 // Server holds topics and their viewers. The zero value is not usable; call
 // New.
 type Server struct {
+	// WriteLimit is after how long a viewer that takes nothing is dropped; zero:
+	// 15 seconds. It is not to be changed while the Server serves.
+	WriteLimit time.Duration
+
 	render  func(ctx context.Context, topic string) ([]Fragment, error)
 	viewers atomic.Int64
 	late    lateness
@@ -261,7 +266,7 @@ func (s *Server) stream(ctx context.Context, c *http.ResponseController, w http.
 	for {
 		n := t.since(seen)
 		if len(n.data) > 0 {
-			if !send(c, w, n.data) {
+			if !s.send(c, w, n.data) {
 				return
 			}
 			if seen > 0 { // the first one is old already
@@ -274,7 +279,7 @@ func (s *Server) stream(ctx context.Context, c *http.ResponseController, w http.
 			return
 		case <-n.more:
 		case <-beat.C:
-			if !send(c, w, []byte(": still here\n\n")) {
+			if !s.send(c, w, []byte(": still here\n\n")) {
 				return
 			}
 		}
@@ -282,8 +287,8 @@ func (s *Server) stream(ctx context.Context, c *http.ResponseController, w http.
 }
 
 // send writes to a viewer; it reports whether the viewer took it.
-func send(c *http.ResponseController, w http.ResponseWriter, data []byte) bool {
-	if err := c.SetWriteDeadline(time.Now().Add(writeLimit)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+func (s *Server) send(c *http.ResponseController, w http.ResponseWriter, data []byte) bool {
+	if err := c.SetWriteDeadline(time.Now().Add(cmp.Or(s.WriteLimit, writeLimit))); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return false
 	}
 	if _, err := w.Write(data); err != nil {
