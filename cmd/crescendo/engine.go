@@ -19,7 +19,7 @@ func (c *cli) engineBench() *cobra.Command {
 	var s bench.Settings
 	var list bool
 	cmd := &cobra.Command{
-		Use: "bench [--model NAME] [--threads N] [--list]", Short: "Train and decode a fixed model for a few steps and say how fast", Args: noArguments,
+		Use: "bench [--model NAME] [--threads N] [--batch N] [--int8] [--list]", Short: "Train and decode a fixed model for a few steps and say how fast", Args: noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			if list {
 				return c.printModels()
@@ -41,6 +41,9 @@ func (c *cli) engineBench() *cobra.Command {
 			if s.Steps < 1 || s.Steps > 10000 {
 				return usagef("--steps is %d", s.Steps).hinted("take 1 to 10000")
 			}
+			if s.Batch < 0 || s.Batch > 1024 {
+				return usagef("--batch is %d", s.Batch).hinted("take 1 to 1024 texts")
+			}
 			r, err := bench.Run(e, m, s)
 			if err != nil {
 				return err
@@ -48,6 +51,10 @@ func (c *cli) engineBench() *cobra.Command {
 			return c.print(r, func(w writer) {
 				fmt.Fprintf(w, "%s, %s, %s, %d threads, %s: %.0f tokens/s training (%.0f per CPU-second), %.0f prompt, %.0f decoding; %d MB; loss %.4f; weights %s\n",
 					r.Model, r.Optimizer, r.Profile, r.Threads, r.Kernel, r.Train, r.TrainByCPU, r.Prefill, r.Decode, r.PeakBytes>>20, r.Loss, r.SHA256[:16])
+				if v := r.Serving; v != nil {
+					fmt.Fprintf(w, "serving %d texts together, %s: %.0f tokens/s prompt, %.0f decoding (%.0f per CPU-second); logits %s\n",
+						v.Batch, map[bool]string{false: "float32", true: "8 bits"}[v.Int8], v.Prefill, v.Decode, v.DecodeByCPU, v.SHA256[:16])
+				}
 			})
 		},
 	}
@@ -58,6 +65,8 @@ func (c *cli) engineBench() *cobra.Command {
 	f.IntVar(&s.Steps, "steps", bench.Steps, "training steps; others than the default give other weights")
 	f.StringVar(&s.Profile, "profile", native.R0, "numeric profile to train under: r0 or bf16; decoding is r0")
 	f.StringVar(&s.Kind, "optimizer", "", "muon or adamw (default: the model's)")
+	f.IntVar(&s.Batch, "batch", 0, "also decode so many texts together, as a server does")
+	f.BoolVar(&s.Int8, "int8", false, "do that in 8 bits: another numeric profile, q8")
 	f.BoolVar(&list, "list", false, "list the models and stop")
 	return cmd
 }

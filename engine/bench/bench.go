@@ -79,6 +79,8 @@ type Result struct {
 	Loss       float64 `json:"loss"`
 	SHA256     string  `json:"weights_sha256"`
 	Steps      int     `json:"steps"`
+
+	Serving *ServeResult `json:"serving,omitempty"` // if Settings.Batch or Int8 ask for it
 }
 
 // Settings are what a run may vary. Steps, Kind and the profile change the hash of
@@ -88,6 +90,9 @@ type Settings struct {
 	Steps   int    // 0 for Steps
 	Kind    string // of optimizer, "" for the model's own
 	Profile string // numeric profile of the engine, for the result
+
+	Batch int  // texts to decode together as a server does, 0 for none
+	Int8  bool // in 8 bits, also for a batch of one
 }
 
 // Run trains a fresh model and then decodes with it.
@@ -110,6 +115,13 @@ func Run(e engine.Engine, m Model, s Settings) (Result, error) {
 	r.PeakBytes = peakBytes() // before decoding, which copies the weights
 	if err := r.decode(model, m); err != nil {
 		return r, fmt.Errorf("measure %s: %w", m.Name, err)
+	}
+	if s.Batch > 0 || s.Int8 {
+		serving, err := Serve(model, ServeSettings{Batch: max(1, s.Batch), Int8: s.Int8})
+		if err != nil {
+			return r, fmt.Errorf("measure %s: %w", m.Name, err)
+		}
+		r.Serving = &serving
 	}
 	return r, nil
 }

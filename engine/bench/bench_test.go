@@ -53,3 +53,44 @@ func TestModels(t *testing.T) {
 		t.Error("an unknown model was found")
 	}
 }
+
+// TestServe: what is decoded does not depend on kernel, threads or company, and
+// in 8 bits it is something else.
+func TestServe(t *testing.T) {
+	tiny, err := Named("tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hashes := map[bool]map[string]bool{false: {}, true: {}}
+	for _, name := range native.Kernels() {
+		for _, threads := range []int{1, 2} {
+			e, err := native.NewWithKernel(threads, name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, err := e.New(tiny.Shape)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.Init(m, 1)
+			for _, int8 := range []bool{false, true} {
+				r, err := Serve(m, ServeSettings{Batch: 3, Int8: int8})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if r.Batch != 3 || r.Int8 != int8 || r.Prefill <= 0 || r.Decode <= 0 {
+					t.Errorf("a figure is missing: %+v", r)
+				}
+				hashes[int8][r.SHA256] = true
+			}
+		}
+	}
+	if len(hashes[false]) != 1 || len(hashes[true]) != 1 {
+		t.Errorf("logits differ: %v", hashes)
+	}
+	for h := range hashes[false] {
+		if hashes[true][h] {
+			t.Error("logits in 8 bits are those in float32")
+		}
+	}
+}

@@ -10,8 +10,8 @@ import (
 const (
 	servePage   = 32  // tokens
 	servePiece  = 128 // tokens of a prompt in one step, as package serve has it
-	serveRun    = 16  // steps timed together
-	serveRounds = 4
+	serveRun    = 4   // steps timed together
+	serveRounds = 16
 )
 
 // ServeSettings are what a measurement of serving may vary.
@@ -82,12 +82,20 @@ func (r *ServeResult) prefill(batch engine.Batch, texts []engine.Run, s engine.S
 			}
 		}
 		r.Prefill = max(r.Prefill, float64(n)/time.Since(wall).Seconds())
-		r.PrefillByCPU = max(r.PrefillByCPU, float64(n)/(cpuSeconds()-cpu))
+		r.PrefillByCPU = max(r.PrefillByCPU, rate(n, cpuSeconds()-cpu))
 	}
 	for i := range texts {
 		texts[i].Tokens, texts[i].Position, texts[i].Logits = []int32{int32(i % s.Vocab)}, n, 1
 	}
 	return nil
+}
+
+// rate is 0 where the clock of the processor did not move.
+func rate(tokens int, seconds float64) float64 {
+	if seconds <= 0 {
+		return 0
+	}
+	return float64(tokens) / seconds
 }
 
 // decode continues all texts greedily.
@@ -106,7 +114,7 @@ func (r *ServeResult) decode(batch engine.Batch, texts []engine.Run, s engine.Sh
 			}
 		}
 		r.Decode = max(r.Decode, float64(serveRun*len(texts))/time.Since(wall).Seconds())
-		r.DecodeByCPU = max(r.DecodeByCPU, float64(serveRun*len(texts))/(cpuSeconds()-cpu))
+		r.DecodeByCPU = max(r.DecodeByCPU, rate(serveRun*len(texts), cpuSeconds()-cpu))
 	}
 	r.SHA256 = hash(logits)
 	return nil
