@@ -23,7 +23,7 @@ run() { # label, then the program to run tests with, if any
 	for dir in engine/internal/kernel engine/r0 engine/native; do
 		go test -c -o "$out/x.test" "./$dir"
 		echo "== $label $dir"
-		(cd "$dir" && "$@" "$out/x.test" -test.run "$tests" -test.timeout 30m)
+		(cd "$dir" && "$@" "$out/x.test" -test.run "$tests" -test.timeout 60m)
 	done
 }
 

@@ -59,7 +59,7 @@ func TestGoldenBits(t *testing.T) {
 	for _, g := range golden {
 		for _, name := range Kernels() {
 			for _, threads := range []int{1, 2, 3, 4, 5, 6, 7, 8} {
-				if name == "portable" && threads%2 == 0 { // it is slow
+				if name == "portable" && threads%4 != 1 { // it is slow
 					continue
 				}
 				t.Run(fmt.Sprintf("%s/%s/%s/%d", g.name, g.kind, name, threads), func(t *testing.T) {
