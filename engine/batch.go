@@ -19,7 +19,7 @@ type BatchOptions struct {
 
 	// Int8 keeps matrices as Q8_0 does, blocks of 32 with one scale, and rounds
 	// what they are multiplied with to 8 bits too. It has other bits than R0, the
-	// same ones on every machine: profile "q8" in docs/formats/numerics.md.
+	// same ones on every machine: profile q8, docs/formats/q8.md.
 	Int8 bool
 }
 

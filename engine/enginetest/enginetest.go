@@ -29,6 +29,7 @@ func Run(t *testing.T, e engine.Engine) {
 	t.Run("session agrees with loss", func(t *testing.T) { sessionAgrees(t, e) })
 	t.Run("session bounds", func(t *testing.T) { sessionBounds(t, e) })
 	t.Run("session keeps its weights", func(t *testing.T) { sessionKeeps(t, e) })
+	t.Run("batch agrees with sessions", func(t *testing.T) { batchAgrees(t, e) })
 }
 
 // Shape is small, and awkward on purpose: nothing divides by eight.

@@ -2,7 +2,9 @@ package native
 
 import (
 	"fmt"
+	"math"
 	"testing"
+	"time"
 
 	"github.com/crescendo-network/crescendo/engine"
 )
@@ -28,17 +30,21 @@ func BenchmarkBatch(b *testing.B) {
 				defer s.Close()
 				var runs []engine.Run
 				for i := range c.texts {
-					r := engine.Run{Tokens: make([]int32, c.tokens), Position: 128, Logits: 1}
+					r := engine.Run{Tokens: make([]int32, c.tokens), Position: 100, Logits: 1}
 					for p := range pages {
 						r.Pages = append(r.Pages, int32(i*pages+p))
 					}
 					runs = append(runs, r)
 				}
+				best := time.Duration(math.MaxInt64)
 				for b.Loop() {
+					begin := time.Now()
 					if _, err := s.Step(runs); err != nil {
 						b.Fatal(err)
 					}
+					best = min(best, time.Since(begin))
 				}
+				b.ReportMetric(best.Seconds()*1e6, "best-us")
 				b.ReportMetric(float64(b.N*c.texts*c.tokens)/b.Elapsed().Seconds(), "tokens/s")
 			})
 		}
