@@ -22,8 +22,12 @@ func (u *run) researchers() actor.Actor {
 	for _, p := range u.cast.Copiers {
 		copiers = append(copiers, u.signer(p))
 	}
+	entries := actor.DemoEntries(honest, copiers)
+	if u.Spec.TakesTasks(1) == nil && len(honest) > 0 {
+		entries = append(entries, actor.DemoTask(honest[0]))
+	}
 	return &actor.Researchers{
-		Ledger: u.ledger, At: 1, Entries: actor.DemoEntries(honest, copiers),
+		Ledger: u.ledger, At: 1, Entries: entries,
 		Secret: digest.Sum("crescendo/up/salt", binary.BigEndian.AppendUint64(nil, u.Seed), []byte(u.net.ChainID)),
 	}
 }
