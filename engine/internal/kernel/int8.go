@@ -122,8 +122,9 @@ func (s *Small) Clear() {
 }
 
 const (
-	tiny     = (127 - 100) << mantissa // bits of 2^-100: a block below it is zero
-	infinite = 0x7f800000
+	tiny      = (127 - 100) << mantissa // bits of 2^-100: a block below it is zero
+	infinite  = 0x7f800000
+	notNumber = 0x7fc00000
 )
 
 // Set rounds a row, ties to even: the largest magnitude of a block becomes 127. A
@@ -140,7 +141,7 @@ func (s *Small) Set(r int, x []float32) {
 			clear(to)
 			continue
 		case top >= infinite:
-			s.scales[at], s.offsets[at] = float32(math.NaN()), 0
+			s.scales[at], s.offsets[at] = math.Float32frombits(notNumber), 0
 			clear(to)
 			continue
 		}
