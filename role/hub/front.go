@@ -37,7 +37,7 @@ func (h *Hub) front(ctx context.Context) (page.Front, error) {
 // headlines are the events that the front page tells; what fills every round
 // stands on the round's own page.
 var headlines = []string{
-	"program.", "funding.opened", "funding.contributed", "funding.succeeded", "funding.failed", "funding.refunded", "research.", "governance.",
+	"program.", "funding.opened", "funding.contributed", "funding.succeeded", "funding.failed", "funding.refunded", "research.", "season.", "governance.",
 	"training.started", "training.joined", "training.left", "training.round-closed", "training.round-void", "training.expelled",
 	"training.finished", "training.abandoned", "evaluation.registered", "evaluation.disputed", "evaluation.dismissed",
 	"evaluation.suspended", "evaluation.slashed", "evaluation.ranked", "sealing.", "inference.opened", "inference.settled", "revenue.",

@@ -13,6 +13,7 @@ import (
 // Contest is a rung's competition between recipes.
 type Contest struct {
 	Rung      crescendo.RungID `json:"rung"`
+	Season    bool             `json:"season,omitempty"` // of newcomers
 	Name      string           `json:"name"`
 	Held      bool             `json:"held"` // the programme holds a competition here
 	Phase     string           `json:"phase"`
@@ -76,8 +77,16 @@ var contestPhases = map[research.Phase]string{research.Entering: "entries are op
 	research.Trialling: "trials run", research.Decided: "decided", research.Cancelled: "cancelled"}
 
 func (f *facts) contest(r *rungFacts) (Contest, error) {
-	key := uint32(r.id)
-	out := Contest{Rung: r.id, Name: r.spec.Name, Held: !r.spec.Competition.None(), Stages: r.spec.Competition.Stages, Royalty: r.spec.Revenue.RoyaltyBP,
+	return f.contestAt(r, research.Contest(r.id))
+}
+
+func (f *facts) contestAt(r *rungFacts, at research.Contest) (Contest, error) {
+	key := uint32(at)
+	terms, _, err := f.Spec.TermsOf(at)
+	if err != nil {
+		return Contest{}, err
+	}
+	out := Contest{Rung: r.id, Season: at.IsSeason(), Name: r.spec.Name, Held: !terms.None(), Stages: terms.Stages, Royalty: r.spec.Revenue.RoyaltyBP,
 		Runners: []RunnerLine{}, Entries: []EntryLine{}, Board: [][]BoardLine{}}
 	c, err := optional(research.Competitions.Get(f.State, key))
 	if err != nil {
@@ -108,7 +117,9 @@ func (f *facts) contest(r *rungFacts) (Contest, error) {
 	for _, x := range runners {
 		out.Runners = append(out.Runners, RunnerLine{f.person(training.Account(x.Rest)), x.Value.Delivered, x.Value.Agreed, x.Value.Earned, x.Value.Fault})
 	}
-	if out.Tasks, err = f.tasks(r.id); err != nil {
+	if at.IsSeason() {
+		// evaluation tasks are entered in the rung's own competition
+	} else if out.Tasks, err = f.tasks(r.id); err != nil {
 		return out, err
 	}
 	for stage := uint32(1); stage <= max(c.Stage, out.Stages); stage++ {
@@ -150,6 +161,9 @@ func (f *facts) research() ([]Contest, page.Document, error) {
 	doc := page.Document{Title: "Research", Lead: "Before a rung is trained, recipes compete at equal, small budgets on text drawn after entries close. The best one is used, and earns its author a royalty.",
 		Claim: "Recompute a leaderboard bit for bit:", Command: "crescendo research verify --rung 1"}
 	var out []Contest
+	if text := f.funnelText(); text != "" {
+		doc.Lead += " " + text
+	}
 	for i := range f.rungs {
 		c, err := f.contest(&f.rungs[i])
 		if err != nil {
@@ -159,14 +173,22 @@ func (f *facts) research() ([]Contest, page.Document, error) {
 		if f.rungs[i].at.Stage == program.StageAnnounced && i > 0 {
 			continue // one that is still to come is enough to tell what will come
 		}
+		season, held, err := f.season(&f.rungs[i])
+		if err != nil {
+			return nil, doc, err
+		}
+		if held {
+			out = append(out, season)
+			doc.Sections = append(doc.Sections, f.contestSections(season)...)
+		}
 		doc.Sections = append(doc.Sections, f.contestSections(c)...)
 	}
 	return out, doc, nil
 }
 
 func (f *facts) contestSections(c Contest) []page.Section {
-	id := page.Decimal(c.Rung)
-	head := page.Section{ID: "rung-" + id, Title: fmt.Sprintf("Rung %d, %s", c.Rung, c.Name), Note: c.Phase,
+	id := c.key()
+	head := page.Section{ID: "rung-" + id, Title: c.title(), Note: c.Phase,
 		Facts: []page.Fact{{Label: "Royalty on contributors' part", Value: page.Percent(int64(c.Royalty), 10000)}}}
 	if c.Held {
 		head.Facts = append(head.Facts, page.Fact{Label: "Entries", Value: fmt.Sprintf("%d committed, %d revealed, %d alive", c.Committed, c.Revealed, c.Alive)},
@@ -176,13 +198,15 @@ func (f *facts) contestSections(c Contest) []page.Section {
 		if c.Deadline > f.Height {
 			head.Facts = append(head.Facts, page.Fact{Label: "This phase ends", Value: f.inBlocks(c.Deadline)})
 		}
-		if c.Phase == contestPhases[research.Entering] {
+		if c.Season {
+			head.Text = append(head.Text, f.seasonText(c))
+		} else if c.Phase == contestPhases[research.Entering] {
 			head.Text = append(head.Text, page.Paragraph{Text: "Anybody may enter. Nobody sees a recipe before entries close.", Link: "/desk/enter?rung=" + id, Name: "Enter a recipe"})
 		}
 	}
-	entries := page.Table{ID: "entries-" + id, Caption: "Recipes of rung " + id, Head: page.Columns("Recipe", "Author", "Builds on", "Where it stands"), Empty: "No recipe has been shown yet."}
+	entries := page.Table{ID: "entries-" + id, Caption: "Recipes: " + c.title(), Head: page.Columns("Recipe", "Author", "Builds on", "Where it stands"), Empty: "No recipe has been shown yet."}
 	for _, e := range c.Entries {
-		entries.Rows = append(entries.Rows, []page.Cell{page.To(e.Name, "/recipe/"+e.Recipe.String()), page.Of(e.Author), page.Text(f.lineage(e.Parents)), entryState(e)})
+		entries.Rows = append(entries.Rows, []page.Cell{page.To(e.Name, "/recipe/"+e.Recipe.String()), page.Of(e.Author), page.Text(f.lineage(e.Parents)), entryState(c, e)})
 	}
 	head.Table = &entries
 	sections := []page.Section{head}
@@ -201,7 +225,7 @@ func (f *facts) contestSections(c Contest) []page.Section {
 				page.Text(page.Nats(crescendo.MicroNats(b.Loss))), page.Text(page.Count(b.N)), page.Text(page.Count(b.Mean)), page.Text(page.Count(b.Sigma)),
 				page.Text(page.Count(b.Low) + " to " + page.Count(b.High)), mark})
 		}
-		sections = append(sections, page.Section{ID: fmt.Sprintf("stage-%s-%d", id, i+1), Title: fmt.Sprintf("Rung %s, stage %d of halving", id, i+1),
+		sections = append(sections, page.Section{ID: fmt.Sprintf("stage-%s-%d", id, i+1), Title: fmt.Sprintf("%s, stage %d of halving", c.title(), i+1),
 			Note: "paired by seed and document; gains in micro-nats per token", Table: &t})
 	}
 	if len(c.Tasks) > 0 {
@@ -212,13 +236,15 @@ func (f *facts) contestSections(c Contest) []page.Section {
 		for _, x := range c.Runners {
 			t.Rows = append(t.Rows, []page.Cell{page.Of(x.Person), page.Text(page.Count(x.Delivered)), page.Text(page.Count(x.Agreed)), page.Text(page.Plain(x.Earned)), {Text: x.Fault, Class: "bad"}})
 		}
-		sections = append(sections, page.Section{ID: "runners-title-" + id, Title: fmt.Sprintf("Who runs the trials of rung %s", id), Note: "each trial at least twice, by different people", Table: &t})
+		sections = append(sections, page.Section{ID: "runners-title-" + id, Title: "Who runs the trials: " + c.title(), Note: "each trial at least twice, by different people", Table: &t})
 	}
 	return sections
 }
 
-func entryState(e EntryLine) page.Cell {
+func entryState(c Contest, e EntryLine) page.Cell {
 	switch {
+	case c.Season && e.Kept:
+		return page.Cell{Text: fmt.Sprintf("qualified for rung %d", c.Rung), Class: "good"}
 	case e.Adopted:
 		return page.Cell{Text: "adopted: the rung is trained with it", Class: "good"}
 	case !e.CopyOf.IsZero():

@@ -303,7 +303,9 @@ func (d *Desk) Run(ctx context.Context) error {
 		if err != nil {
 			return nil // the end of ctx: nobody waits for what is left
 		}
-		heard := slices.ContainsFunc(b.Events, func(e crescendo.Event) bool { return strings.HasPrefix(e.Kind, "research.") })
+		heard := slices.ContainsFunc(b.Events, func(e crescendo.Event) bool {
+			return strings.HasPrefix(e.Kind, "research.") || strings.HasPrefix(e.Kind, "season.")
+		})
 		if !heard && b.Height < next {
 			continue
 		}
