@@ -55,6 +55,7 @@ type Rung struct {
 	LinkFor  float64    `json:"link_for_95_percent_mbps"` // 0: none reaches it, the pause is too long
 	ByGPU    []GPUPlan  `json:"by_gpu"`
 	MoE      MoE        `json:"moe"`
+	Funnel   Funnel     `json:"funnel"`    // of recipes
 	LinkMbps float64    `json:"link_mbps"` // assumed for this rung's sites
 
 	Notes []string `json:"notes"` // where the programme and the plan do not fit each other

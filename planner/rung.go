@@ -26,7 +26,7 @@ func planRung(spec program.Spec, i int, assumed Assumptions) (Rung, error) {
 		SealingDollars: cents(w.sealing()), StorageDollars: cents(w.storage()),
 
 		Contributors: uint32(w.sites), Rounds: uint64(w.rounds), SiteGPUs: uint64(w.siteGPUs()),
-		SiteHostMemory: uint64(w.n * assumed.of("host-bytes")), WhoCanTakePart: who(w.memory()),
+		SiteHostMemory: uint64(w.n * assumed.of("host-bytes")), WhoCanTakePart: who(w.memory()), Funnel: funnelOf(w.rung),
 		RoundSeconds: figures(trained.round), ComputingSeconds: figures(w.computing()), PauseSeconds: figures(w.pause()),
 		Utilisation: figures(trained.utilisation), LinkMbps: w.link(),
 		DenseBytes: uint64(2 * w.n * float64(w.rung.Training.Steps)), Archive: uint64(w.archive()),

@@ -39,6 +39,7 @@ func Write(w io.Writer, l Ladder) {
 			fmt.Fprintf(w, "        %s\n", n)
 		}
 	}
+	writeFunnel(w, l.Rungs)
 	if changed := a.Changed(); len(changed) > 0 {
 		fmt.Fprintln(w, "\nassumed otherwise:")
 		for _, c := range changed {
