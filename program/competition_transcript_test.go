@@ -87,6 +87,7 @@ func (s *stageplay) competed(d *datadriven.TestData) (string, bool) {
 		if r.Model.Dim > 0 {
 			r.Model = research.Model{Dim: r.Model.Dim, Layers: 1, Heads: 2, KVHeads: 2, FFN: 32, Tied: true}
 		}
+		withText(d, &r)
 		if d.HasArg("on-baseline") {
 			r.Parents = append(r.Parents, research.Baseline(organiser).ID())
 		}

@@ -113,6 +113,9 @@ func (s Spec) Planned(r kv.Reader, rung crescendo.RungID) (Spec, error) {
 
 func (r Rung) validateCompetition() error {
 	t := r.Training
+	if !t.Shard.IsZero() {
+		return errors.New("training.shard: only recipes contribute text")
+	}
 	if err := r.Competition.Validate(); err != nil {
 		return fmt.Errorf("competition.%w", err)
 	}
