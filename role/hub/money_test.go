@@ -43,15 +43,44 @@ func (silent) Line(e crescendo.Event) (string, bool) { return e.Kind, false }
 // After every block of a story the picture of the money adds up, what left
 // the purses is told completely, and no unit is missing anywhere.
 func TestMoneyAddsUpInEveryBlock(t *testing.T) {
-	s, err := hubtest.Whole()
+	for name, tell := range map[string]func() (*hubtest.Story, error){"whole": hubtest.Whole, "with a competition": hubtest.Contested} {
+		t.Run(name, func(t *testing.T) {
+			s, err := tell()
+			if err != nil {
+				t.Fatal(err)
+			}
+			moneyAddsUp(t, s)
+		})
+	}
+}
+
+// What a competition pays is told as research, and as nothing else.
+func TestMoneyOfACompetition(t *testing.T) {
+	s, err := hubtest.Contested()
 	if err != nil {
 		t.Fatal(err)
 	}
+	h := moneyAddsUp(t, s)
+	if err := h.read(func(f *facts) error {
+		r := f.rungs[0]
+		budget := r.raise.HardCap * crescendo.Amount(hubtest.Contest.TrialsBP+hubtest.Contest.PrizeBP) / 10_000
+		if d := r.tally.Drawn; d != (record.Drawn{Researchers: budget}) {
+			t.Errorf("a competition with a budget of %s drew %+v", budget, d)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// moneyAddsUp takes a story block by block into a hub.
+func moneyAddsUp(t *testing.T, s *hubtest.Story) *Hub {
+	t.Helper()
 	m, err := record.NewModel(t.Context(), filepath.Join(t.TempDir(), "hub.db"), s.Genesis, s.Rules)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer m.Close()
+	t.Cleanup(func() { m.Close() })
 	h := New(Config{Model: m, Say: silent{}, Log: slog.New(slog.DiscardHandler)})
 	for n, raw := range s.Blocks() {
 		if err := m.Take(t.Context(), [][]byte{raw}); err != nil {
@@ -81,6 +110,7 @@ func TestMoneyAddsUpInEveryBlock(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	return h
 }
 
 // Whatever rungs have raised, spent and earned, the picture adds up.

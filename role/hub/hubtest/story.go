@@ -73,7 +73,9 @@ func Rules() program.Rules {
 }
 
 // NewStory begins a story: a genesis, and no block yet.
-func NewStory() (*Story, error) {
+func NewStory() (*Story, error) { return newStory(Spec()) }
+
+func newStory(spec program.Spec) (*Story, error) {
 	s := &Story{people: map[crescendo.Account]*Signer{}, reveals: map[crescendo.Account]training.MsgReveal{}, vault: ed25519.NewKeyFromSeed(slices.Repeat([]byte{7}, 32))}
 	var accounts []crescendo.Account
 	for _, group := range [][]string{Funders, Trainers, Evaluators, others} {
@@ -85,7 +87,7 @@ func NewStory() (*Story, error) {
 	}
 	slices.Sort(accounts)
 	var err error
-	s.Chain, err = NewChain(ChainID, Spec(), Rules(), accounts, 1_000_000)
+	s.Chain, err = NewChain(ChainID, spec, Rules(), accounts, 1_000_000)
 	return s, err
 }
 
@@ -104,16 +106,7 @@ func (s *Story) Raise(rung crescendo.RungID) error {
 	if err := s.Say(&program.MsgOpenRaise{Sender: Account("olga"), Rung: rung}); err != nil {
 		return err
 	}
-	for i, name := range Funders {
-		room, err := funding.Room(s.Store, rung)
-		if err != nil {
-			return err
-		}
-		if err := s.Say(&funding.MsgContribute{Sender: Account(name), Rung: rung, Amount: room / crescendo.Amount(len(Funders)-i)}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.fill(rung)
 }
 
 // Begin adopts a recipe, seats everybody and starts training.
