@@ -77,14 +77,15 @@ func (r *reader) read(tokens []int32, each func(i int, logits []float32)) {
 	}
 }
 
-// losses scores every token but the first, and says whether it was the likeliest.
+// losses scores every token but the first, and says whether it was the likeliest, as
+// far as losses tell: the weights are others in every run.
 func (r *reader) losses(tokens []int32) (losses []uint64, greedy []bool) {
 	var l engine.LogProbs
 	r.read(tokens, func(i int, logits []float32) {
 		if i+1 < len(tokens) {
 			l.Read(logits)
 			losses = append(losses, prompt.LossOf(float64(l.Of(tokens[i+1]))))
-			greedy = append(greedy, l.Top(nil, 1)[0] == tokens[i+1])
+			greedy = append(greedy, losses[i] == prompt.LossOf(float64(l.Of(l.Top(nil, 1)[0]))))
 		}
 	})
 	return losses, greedy

@@ -223,8 +223,9 @@ func TestHangingUp(t *testing.T) {
 // Answers that nobody reads hold nobody else up.
 func TestSessionsAreAnsweredTogether(t *testing.T) {
 	c := newCounter(t, serve.Options{})
+	large := prompt.Request{Tokens: make([]uint32, 200), Logprobs: true, Alternatives: 20, Echo: true, PromptOnly: true} // far more than may be on its way
 	for id := range uint64(8) {
-		c.call(id+10, plain("unread", 200))
+		c.call(id+10, large)
 	}
 	events := c.answer(c.call(1, plain("read", 20)))
 	if last := events[len(events)-1]; last.Failure.Code != "" || !last.Final || last.Output == 0 {
