@@ -108,3 +108,27 @@ func (r Rung) RoundTokens() uint64 {
 func (r Rung) Tokens(trainers uint32) uint64 {
 	return r.RoundTokens() * uint64(r.Training.Rounds) * uint64(trainers)
 }
+
+// String writes the model as a line of a programme file.
+func (m Model) String() string {
+	text := fmt.Sprintf("{dim: %d, layers: %d, heads: %d, kv-heads: %d, ffn: %d, context: %d, tied: %v", m.Dim, m.Layers, m.Heads, m.KVHeads, m.FFN, m.Context, m.Tied)
+	for _, f := range []struct {
+		name  string
+		value uint32
+	}{{"vocab", m.Vocab}, {"rope-theta", m.RopeTheta}, {"norm-eps-billionths", m.NormEpsBillionths}} {
+		if f.value != 0 {
+			text += fmt.Sprintf(", %s: %d", f.name, f.value)
+		}
+	}
+	if m.QKVBias {
+		text += ", qkv-bias: true"
+	}
+	if r := m.RopeScaling; r != (RopeScaling{}) {
+		text += fmt.Sprintf(", rope-scaling: {kind: %s, factor-thousandths: %d", r.Kind, r.Factor)
+		if r.Original != 0 {
+			text += fmt.Sprintf(", low-factor-thousandths: %d, high-factor-thousandths: %d, original-context: %d", r.LowFactor, r.HighFactor, r.Original)
+		}
+		text += "}"
+	}
+	return text + "}"
+}

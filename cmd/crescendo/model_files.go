@@ -10,11 +10,10 @@ import (
 
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/blob"
-	"github.com/crescendo-network/crescendo/engine"
 	"github.com/crescendo-network/crescendo/modelfile"
 	"github.com/crescendo-network/crescendo/modelfile/gguf"
 	"github.com/crescendo-network/crescendo/program/programfile"
-	"github.com/crescendo-network/crescendo/training/outer"
+	"github.com/crescendo-network/crescendo/role/actor"
 	"github.com/spf13/cobra"
 )
 
@@ -138,29 +137,26 @@ func (c *cli) importModel() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			plan, err := outer.PlanOf(spec, crescendo.RungID(rung))
-			if err != nil {
-				return err
-			}
 			f, err := readModel(args[0])
 			if err != nil {
 				return err
 			}
-			if f.Shape != plan.Shape {
-				return crescendo.Errorf(crescendo.CodeInvalid, "the model is %s, rung %d is %s", describeShape(f.Shape), rung, describeShape(plan.Shape)).
-					WithHint("give the rung the model's shape; every field has to be equal")
+			m, err := actor.Import(f, spec, crescendo.RungID(rung))
+			if err != nil {
+				return err
 			}
-			b, err := outer.EncodeCheckpoint(plan.Shape, outer.Vector{Rung: crescendo.RungID(rung), Values: f.Params})
+			size, err := writeFile(out, func(w io.Writer) error { _, err := w.Write(m.Checkpoint); return err })
 			if err != nil {
 				return fmt.Errorf("import %s: %w", args[0], err)
 			}
-			size, err := writeFile(out, func(w io.Writer) error { _, err := w.Write(b); return err })
-			if err != nil {
-				return fmt.Errorf("import %s: %w", args[0], err)
+			report := importedJSON{Rung: rung, Checkpoint: blob.Sum(m.Checkpoint), File: out, Parameters: f.Shape.Parameters(), Bytes: size}
+			if m.Unusable != nil {
+				c.note("no rung can start from it yet: no corpus can be packed with its tokenizer: %v", m.Unusable)
+			} else {
+				name := blob.Sum(m.Tokenizer)
+				report.Tokenizer = &name
 			}
-			name := blob.Sum(b)
-			return c.print(map[string]any{"rung": rung, "checkpoint": name, "file": out, "parameters": f.Shape.Parameters(), "bytes": size},
-				func(w writer) { fmt.Fprintf(w, "wrote checkpoint %s of rung %d, round 0, to %s\n", name, rung, out) })
+			return c.print(report, func(w writer) { report.write(w) })
 		},
 	}
 	cmd.Flags().StringVar(&programme, "program", "", "programme file that describes the rung")
@@ -169,7 +165,18 @@ func (c *cli) importModel() *cobra.Command {
 	return cmd
 }
 
-func describeShape(s engine.Shape) string {
-	return fmt.Sprintf("vocabulary %d, width %d, %d layers, %d heads, %d key-value heads, feed-forward %d, context %d, tied %v, rope theta %v, norm epsilon %v, biases %v, scaling %+v",
-		s.Vocab, s.Dim, s.Layers, s.Heads, s.KVHeads, s.FFN, s.Context, s.Tied, s.RopeTheta, s.NormEps, s.QKVBias, s.RopeScaling)
+type importedJSON struct {
+	Rung       uint32          `json:"rung"`
+	Checkpoint crescendo.Hash  `json:"checkpoint"`
+	Tokenizer  *crescendo.Hash `json:"tokenizer"` // null: no corpus can be packed with it
+	File       string          `json:"file"`
+	Parameters int             `json:"parameters"`
+	Bytes      int64           `json:"bytes"`
+}
+
+func (i importedJSON) write(w writer) {
+	fmt.Fprintf(w, "wrote checkpoint %s of rung %d, round 0, to %s\n", i.Checkpoint, i.Rung, i.File)
+	if i.Tokenizer != nil {
+		fmt.Fprintf(w, "to start the rung from it, say so in the programme:\n    start: {from: checkpoint, checkpoint: %s, tokenizer: %s}\n", i.Checkpoint, i.Tokenizer)
+	}
 }

@@ -37,6 +37,7 @@ func (c *cli) runTrials() *cobra.Command {
 func (c *cli) nameCorpus() *cobra.Command {
 	var r remote
 	var dir string
+	var models []string
 	var seed uint64
 	cmd := &cobra.Command{
 		Use: "corpus --rung N", Short: "Pack the text that a rung's trials read, and name it (organiser)", Args: noArguments,
@@ -46,7 +47,7 @@ func (c *cli) nameCorpus() *cobra.Command {
 				if err != nil {
 					return nil, err
 				}
-				pack, err := actor.Pack(ctx, spec, dir, seed, conn.Blobs, nil)
+				pack, err := actor.Pack(ctx, spec, dir, models, seed, conn.Blobs, nil)
 				if err != nil {
 					return nil, err
 				}
@@ -58,6 +59,7 @@ func (c *cli) nameCorpus() *cobra.Command {
 	r.keyFlag(cmd)
 	r.rungFlag(cmd)
 	cmd.Flags().StringVar(&dir, "corpus", "", "directory of text, source or JSONL (default: what the programme names)")
+	cmd.Flags().StringArrayVar(&models, "model", nil, "folder of a model that a rung starts from")
 	cmd.Flags().Uint64Var(&seed, "seed", 1, "decides which documents are taken and held out")
 	return cmd
 }

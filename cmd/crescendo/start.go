@@ -16,6 +16,7 @@ import (
 func (c *cli) startTraining() *cobra.Command {
 	var r remote
 	var dir string
+	var models []string
 	var seed uint64
 	cmd := &cobra.Command{
 		Use: "start --rung N [--corpus DIR]", Short: "Publish what a funded rung trains on and start it (organiser)", Args: noArguments,
@@ -46,7 +47,7 @@ func (c *cli) startTraining() *cobra.Command {
 					if err != nil || !first.Corpus.IsZero() {
 						return actor.Corpus{Manifest: first.Corpus, Root: first.Root}, err
 					}
-					pack, err := actor.Pack(ctx, spec, dir, seed, conn.Blobs, s.progress)
+					pack, err := actor.Pack(ctx, spec, dir, models, seed, conn.Blobs, s.progress)
 					if err != nil {
 						return actor.Corpus{}, err
 					}
@@ -64,6 +65,7 @@ func (c *cli) startTraining() *cobra.Command {
 	r.keyFlag(cmd)
 	r.rungFlag(cmd)
 	cmd.Flags().StringVar(&dir, "corpus", "", "directory of text, source or JSONL (default: what the programme names)")
+	cmd.Flags().StringArrayVar(&models, "model", nil, "folder of a model that a rung starts from")
 	cmd.Flags().Uint64Var(&seed, "seed", 1, "decides which documents are taken and held out")
 	return cmd
 }

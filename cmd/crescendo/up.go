@@ -18,6 +18,7 @@ import (
 
 type upFlags struct {
 	program, home, corpus   string
+	models                  []string
 	rungs                   int
 	seed                    uint64
 	hubPort                 int
@@ -43,6 +44,7 @@ your own commands. Stopping and starting again resumes where the ledger stands.`
 	cmd.Flags().BoolVar(&f.exit, "exit", false, "stop after the last rung and print a summary")
 	cmd.Flags().BoolVar(&f.noActors, "no-actors", false, "play no demo actors: every step is yours")
 	cmd.Flags().StringVar(&f.corpus, "corpus", "", "directory of text, source or JSONL to train on instead of the Go source tree")
+	cmd.Flags().StringArrayVar(&f.models, "model", nil, "folder of a model that a rung starts from, as `crescendo model import` has read it")
 	cmd.Flags().IntVar(&f.hubPort, "hub-port", 8080, "port of the web site on 127.0.0.1, or the next free one; 0: any free one; -1: no web site")
 	cmd.Flags().BoolVar(&f.verbose, "verbose", false, "show every step of every round")
 	return cmd
@@ -70,7 +72,7 @@ func (c *cli) runUp(ctx context.Context, f upFlags) error {
 	}
 	s := &screen{w: people, terminal: isTerminal(people)}
 	summary, err := up.Run(ctx, up.Config{
-		Home: h, Spec: spec, Demo: demo, Seed: f.seed, Rungs: f.rungs, Exit: f.exit, Actors: !f.noActors, CorpusDir: f.corpus,
+		Home: h, Spec: spec, Demo: demo, Seed: f.seed, Rungs: f.rungs, Exit: f.exit, Actors: !f.noActors, CorpusDir: f.corpus, Models: f.models,
 		HubPort: f.hubPort, Verbose: f.verbose, Engine: native.New(machine.Cores()), Machine: m, Say: s.say, Progress: s.progress,
 		Wiring: up.Wiring{Dial: node.DialLedger, Blobs: node.Blobs, Signer: node.EnsureKey, Measure: node.MeasureVault},
 	})

@@ -198,7 +198,7 @@ func (u *run) pack() (actor.Corpus, error) {
 	u.staged = packing{store: blob.NewMemory()}
 	began := time.Now()
 	var err error
-	u.staged.pack, err = actor.Pack(context.Background(), u.Spec, u.CorpusDir, u.Seed, u.staged.store, u.Progress)
+	u.staged.pack, err = actor.Pack(context.Background(), u.Spec, u.CorpusDir, u.Models, u.Seed, u.staged.store, u.Progress)
 	if err != nil {
 		return actor.Corpus{}, err
 	}

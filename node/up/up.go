@@ -35,13 +35,14 @@ type Config struct {
 	Spec      program.Spec // organiser and assurance are filled in
 	Demo      programfile.Demo
 	Seed      uint64
-	Rungs     int    // rungs to play; 0: all that fit
-	Exit      bool   // stop after the last of them
-	Actors    bool   // play investors, trainers, clients and the organiser's steps
-	CorpusDir string // text to pack instead of the programme's source
-	BlockMS   int    // wait after a block; 0: 210, which makes a block about every 250 ms
-	HubPort   int    // of the web site, or the next free one; 0: any; negative: no web site
-	Verbose   bool   // show every event
+	Rungs     int      // rungs to play; 0: all that fit
+	Exit      bool     // stop after the last of them
+	Actors    bool     // play investors, trainers, clients and the organiser's steps
+	CorpusDir string   // text to pack instead of the programme's source
+	Models    []string // folders of models that rungs start from
+	BlockMS   int      // wait after a block; 0: 210, which makes a block about every 250 ms
+	HubPort   int      // of the web site, or the next free one; 0: any; negative: no web site
+	Verbose   bool     // show every event
 	Engine    engine.Engine
 	Machine   plan.Machine
 	Wiring    Wiring

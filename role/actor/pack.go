@@ -10,15 +10,20 @@ import (
 )
 
 // Pack reads a programme's text and packs it into the store: the documents
-// below dir when it is given, else what the programme names.
-func Pack(ctx context.Context, spec program.Spec, dir string, seed uint64, store blob.Store, progress func(stage string, done, total int)) (*corpus.Pack, error) {
+// below dir when it is given, else what the programme names. If a rung starts from
+// a model made elsewhere, that is stored too, and its tokenizer cuts the text.
+func Pack(ctx context.Context, spec program.Spec, dir string, models []string, seed uint64, store blob.Store, progress func(stage string, done, total int)) (*corpus.Pack, error) {
 	source, err := source(ctx, spec, dir)
+	if err != nil {
+		return nil, err
+	}
+	cut, err := storeModels(ctx, spec, models, store)
 	if err != nil {
 		return nil, err
 	}
 	return corpus.Build(ctx, source, corpus.Options{
 		Store: store, Vocab: int(spec.Corpus.Vocabulary), Context: int(spec.Rungs[0].Model.Context),
-		HeldOutPerMille: int(spec.Corpus.HeldOutPerMille), MaxBytes: int64(spec.Corpus.MaxBytes), Seed: seed,
+		HeldOutPerMille: int(spec.Corpus.HeldOutPerMille), MaxBytes: int64(spec.Corpus.MaxBytes), Seed: seed, Tokenizer: cut,
 	}, progress)
 }
 
