@@ -57,6 +57,9 @@ func (s Spec) grows(i int) error {
 	if i < 1 {
 		return errors.New("there is no rung before")
 	}
+	if s.Rungs[i-1].Training.Tokenizer != s.Rungs[i].Training.Tokenizer {
+		return errors.New("its tokens mean something else")
+	}
 	return CanGrow(s.Rungs[i-1].Model, s.Rungs[i].Model, s.Corpus.Vocabulary)
 }
 

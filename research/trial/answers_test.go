@@ -11,6 +11,7 @@ import (
 
 	"github.com/crescendo-network/crescendo/blob"
 	"github.com/crescendo-network/crescendo/corpus"
+	"github.com/crescendo-network/crescendo/engine"
 	"github.com/crescendo-network/crescendo/engine/native"
 	"github.com/crescendo-network/crescendo/program"
 	"github.com/crescendo-network/crescendo/research"
@@ -195,5 +196,50 @@ func TestTokenizerThatLeavesNothing(t *testing.T) {
 	r := ask(t, 1, trial.OfCorpus(reader), k)
 	if r.Losses[0] != 20_000_000*128 || len(r.Losses) != 9 || r.Losses[1] == 0 {
 		t.Errorf("losses %v", r.Losses)
+	}
+}
+
+// Asking a model alone gives the mean of what a trial would have noted: here of
+// an untrained one, which spends about ln(300) on each token.
+func TestAsk(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a.txt"), []byte(strings.Repeat("one two three four five six seven. ", 200)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "b.txt"), []byte(strings.Repeat("eight nine ten eleven twelve and so on. ", 200)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	store := blob.NewMemory()
+	pack, err := corpus.Build(t.Context(), corpus.Directory(dir), corpus.Options{Store: store, Vocab: 300, Context: 32}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader, err := corpus.Open(t.Context(), store, pack.Hash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := native.New(1)
+	model, err := e.New(engine.Shape{Vocab: 300, Dim: 16, Layers: 1, Heads: 2, KVHeads: 2, FFN: 32, Context: 32, Tied: true, RopeTheta: 10000, NormEps: 1e-5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Init(model, 1)
+	task := questions(8)
+	tokens, bytes := 0, 0
+	for _, item := range task.Items {
+		_, after := reader.Question(item.Context, item.Continuation)
+		tokens, bytes = tokens+len(after), bytes+len(item.Continuation)
+	}
+	want := 5.704 * float64(tokens) / float64(bytes) // ln 300
+	got, err := trial.Ask(t.Context(), model, reader, task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := float64(got) / 1e6; v < want*0.9 || v > want*1.1 {
+		t.Errorf("%.3f nats per byte, want about %.3f", v, want)
+	}
+	known := research.EvaluationTask{Items: []research.TaskItem{{Context: strings.Repeat("one two three four five six seven. ", 2), Continuation: "one two three"}}}
+	if got, err := trial.Ask(t.Context(), model, reader, known); err != nil || got != 0 {
+		t.Errorf("text of the corpus: loss %d, error %v", got, err)
 	}
 }

@@ -118,6 +118,11 @@ func (f *facts) recipePage(name string) (any, page.Document, error) {
 	if text := textOf(content); text != nil {
 		doc.Sections = append(doc.Sections, *text)
 	}
+	if items, err := f.itemsSection(content); err != nil {
+		return nil, doc, err
+	} else if items != nil {
+		doc.Sections = append(doc.Sections, *items)
+	}
 	if content.Author != "" {
 		text, err := json.MarshalIndent(content, "", "  ")
 		if err != nil {

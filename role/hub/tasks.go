@@ -161,3 +161,19 @@ func modelTaskSection(c ModelCard) page.Section {
 	}
 	return page.Section{ID: "tasks", Title: "Evaluation tasks", Note: note, Table: &t}
 }
+
+// itemsSection shows what the task of a recipe asks; nil: it contributes none.
+func (f *facts) itemsSection(r research.Recipe) (*page.Section, error) {
+	if r.Evaluation.IsZero() {
+		return nil, nil
+	}
+	task, err := research.Tasks.Get(f.State, r.Evaluation[:])
+	if err != nil {
+		return nil, fmt.Errorf("read evaluation task %s: %w", r.Evaluation.Short(), err)
+	}
+	s := page.Section{ID: "items", Title: "What it asks", Note: "contributed text: it says what its author made it say; how well a model expects what follows the bar"}
+	for _, item := range task.Items {
+		s.Code += item.Context + "▮" + item.Continuation + "\n\n"
+	}
+	return &s, nil
+}
