@@ -5,13 +5,15 @@ import (
 	"github.com/crescendo-network/crescendo/engine/r0"
 )
 
-// headRowsPerWorker is how many tokens' logits each worker holds at a time: few
-// enough that they stay in a near cache, and enough that reading the output
-// projection for them pays.
-const headRowsPerWorker = 128
-
+// headRows is how many tokens' logits are held at a time, for each worker few enough
+// that they stay in a near cache, and enough that reading the output projection
+// for them, and adding to its gradient, pays. It is even, for tokens are paired.
 func (m *model) headRows(a *activations) int {
-	return min(a.rows, headRowsPerWorker*len(m.work.list))
+	perWorker := 128
+	if m.dims.vocab <= 8192 {
+		perWorker = 256
+	}
+	return min(a.rows, perWorker*len(m.work.list))
 }
 
 // logitStride keeps rows of logits off powers of two, which would make the rows
