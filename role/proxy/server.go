@@ -41,7 +41,7 @@ func (s *server) routes() http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fail(w, openai.Errorf(http.StatusNotFound, "invalid_request_error", "", "unknown_url", "unknown request URL: %s %.128s", r.Method, r.URL.Path))
 	})
-	return mux
+	return local(mux)
 }
 
 func fail(w http.ResponseWriter, e *openai.Error) {

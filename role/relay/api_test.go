@@ -44,7 +44,7 @@ func TestTextIsScored(t *testing.T) {
 		}
 		at += len(piece)
 	}
-	w.until("the request is settled", 20*time.Second, func() bool {
+	w.until("the request is settled", 60*time.Second, func() bool {
 		s := w.session(1)
 		return s.Requests == 1 && s.Output == 0 && s.Input == uint64(len(tokens)) && uint64(s.Settled) == s.Input
 	})
@@ -182,7 +182,7 @@ func TestAPIRefusals(t *testing.T) {
 		t.Errorf("%+v", out)
 	}
 	stop()
-	w.until("only what was answered is charged", 20*time.Second, func() bool {
+	w.until("only what was answered is charged", 60*time.Second, func() bool {
 		in := uint64(0)
 		for id := uint64(1); id <= 2; id++ {
 			state, err := w.chain.State(t.Context())

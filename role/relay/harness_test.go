@@ -225,7 +225,7 @@ func TestEvaluationHarness(t *testing.T) {
 	}
 
 	// Everything was paid for: echoed tokens as input, made ones as output.
-	w.until("receipts are settled", 20*time.Second, func() bool {
+	w.until("receipts are settled", 60*time.Second, func() bool {
 		var got, in, made uint64
 		for id := uint64(1); id <= 3; id++ {
 			s := w.session(id)
