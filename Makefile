@@ -40,7 +40,7 @@ test:
 # The packages in which goroutines share memory. The race detector needs a C
 # compiler.
 test-race:
-	CGO_ENABLED=1 $(GO) test -race -short -p 2 -timeout 20m ./internal/... ./blob/... ./node/... ./role/... ./ledger/memory/... ./engine/native/...
+	CGO_ENABLED=1 $(GO) test -race -short -p 2 -timeout 20m ./internal/... ./blob/... ./node/... ./role/... ./ledger/memory/... ./engine/native/... ./engine/serve/...
 
 check:
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }

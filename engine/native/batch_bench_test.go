@@ -22,7 +22,7 @@ func BenchmarkBatch(b *testing.B) {
 	for _, int8 := range []bool{false, true} {
 		for _, c := range []struct{ texts, tokens int }{{1, 1}, {2, 1}, {4, 1}, {8, 1}, {1, 128}} {
 			b.Run(fmt.Sprintf("int8=%v/texts=%d/tokens=%d", int8, c.texts, c.tokens), func(b *testing.B) {
-				const page, pages = 32, 8
+				const page, pages = 32, 17
 				s, err := m.(engine.Batcher).Batch(engine.BatchOptions{Pages: pages * c.texts, PageTokens: page, Rows: c.texts * c.tokens, LogitRows: c.texts, Int8: int8})
 				if err != nil {
 					b.Fatal(err)
@@ -30,7 +30,7 @@ func BenchmarkBatch(b *testing.B) {
 				defer s.Close()
 				var runs []engine.Run
 				for i := range c.texts {
-					r := engine.Run{Tokens: make([]int32, c.tokens), Position: 100, Logits: 1}
+					r := engine.Run{Tokens: make([]int32, c.tokens), Position: 512 - c.tokens, Logits: 1}
 					for p := range pages {
 						r.Pages = append(r.Pages, int32(i*pages+p))
 					}

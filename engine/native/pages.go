@@ -146,21 +146,28 @@ func (p *pages) attendOne(set *kernel.Set, layer int, table []int32, kv, total i
 		}
 	}
 	if p.half {
-		set.RowGroupsHalf(d.head, q, p.smallKeys[layer], w.at, p.tokens, scores, false)
+		set.RowGroupsHalf(d.head, q, p.smallKeys[layer], w.at, nil, p.tokens, scores, false)
 	} else {
-		set.RowGroups(d.head, q, p.keys[layer], w.at, p.tokens, scores, false)
+		set.RowGroups(d.head, q, p.keys[layer], w.at, nil, p.tokens, scores, false)
 	}
 	softmax(set, scores, total, total, d.scale)
-	for i, page := range table[:used] {
-		w.at = w.at[:0]
-		for g := range d.head / kernel.GroupColumns {
-			w.at = append(w.at, p.at(page, kv)+g*kernel.GroupColumns)
-		}
+	w.at, w.next = p.columns(w.at[:0], table[0], kv), w.next[:0]
+	for i := range used {
+		w.next = p.columns(w.next[:0], table[min(i+1, used-1)], kv)
 		n := min(p.tokens, total-i*p.tokens)
 		if p.half {
-			set.RowGroupsHalf(n, scores[i*p.tokens:], p.smallValues[layer], w.at, d.head, y, i > 0)
+			set.RowGroupsHalf(n, scores[i*p.tokens:], p.smallValues[layer], w.at, w.next, d.head, y, i > 0)
 		} else {
-			set.RowGroups(n, scores[i*p.tokens:], p.values[layer], w.at, d.head, y, i > 0)
+			set.RowGroups(n, scores[i*p.tokens:], p.values[layer], w.at, w.next, d.head, y, i > 0)
 		}
+		w.at, w.next = w.next, w.at
 	}
+}
+
+// columns appends where the groups of columns of a page of values begin.
+func (p *pages) columns(list []int, page int32, kv int) []int {
+	for g := range p.dims.head / kernel.GroupColumns {
+		list = append(list, p.at(page, kv)+g*kernel.GroupColumns)
+	}
+	return list
 }

@@ -15,7 +15,7 @@ type worker struct {
 	keys, values, queries []float32 // one head's, together
 	probs, scores         []float32 // some rows of one head's attention, and their gradients
 	muon                  [5][]float32
-	at                    []int     // where groups of columns begin
+	at, next              []int     // where groups of columns begin
 	half                  []float32 // rows or a panel in pairs
 }
 

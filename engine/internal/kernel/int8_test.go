@@ -223,8 +223,8 @@ func TestRows(t *testing.T) {
 				data []float32
 				f    func(c []float32)
 			}{
-				{"groups", data, func(c []float32) { set.RowGroups(k, a, data, at, step, c, add) }},
-				{"groups of halves", wide, func(c []float32) { set.RowGroupsHalf(k, a, half, at, step, c, add) }},
+				{"groups", data, func(c []float32) { set.RowGroups(k, a, data, at, nil, step, c, add) }},
+				{"groups of halves", wide, func(c []float32) { set.RowGroupsHalf(k, a, half, at, nil, step, c, add) }},
 			} {
 				got, want := append([]float32(nil), from...), append([]float32(nil), from...)
 				for g, first := range at {

@@ -1,23 +1,29 @@
 package kernel
 
 // Products of one row, as decoding one text has them. They wait for memory, so
-// several groups of columns are read side by side. Each output is the chain of
-// FMAs that Multiply gives it.
+// several groups of columns are read side by side, and what comes next is asked
+// for. Each output is the chain of FMAs that Multiply gives it.
 
-// GroupColumns is how many columns a group has.
-const GroupColumns = 32
+const (
+	// GroupColumns is how many columns a group has.
+	GroupColumns = 32
+
+	// ahead is how far before their use packed weights are asked for, in elements.
+	ahead = 512
+)
 
 // MultiplyRow is Multiply of a single row by a packed factor of k rows.
 func (s *Set) MultiplyRow(n, k int, a []float32, b Right, c []float32, add bool, w *Scratch) {
 	done := 0
 	if s.isa == avx512 {
 		for done+2*GroupColumns <= n {
-			var at [4]int
+			var at, next [4]int
 			groups := min(4, (n-done)/GroupColumns)
 			for g := range groups {
 				at[g] = (done + g*GroupColumns) * k
+				next[g] = min(at[g]+ahead, len(b.Data)-1)
 			}
-			s.RowGroups(k, a, b.Data, at[:groups], GroupColumns, c[done:], add)
+			s.RowGroups(k, a, b.Data, at[:groups], next[:groups], GroupColumns, c[done:], add)
 			done += groups * GroupColumns
 		}
 	}
@@ -29,12 +35,16 @@ func (s *Set) MultiplyRow(n, k int, a []float32, b Right, c []float32, add bool,
 
 // RowGroups multiplies a row of k elements with groups of 32 columns: row p of
 // group g begins at data[at[g]+p*step]. The results of the groups follow each
-// other in c.
-func (s *Set) RowGroups(k int, a, data []float32, at []int, step int, c []float32, add bool) {
+// other in c. If given, next says where the groups begin that will be wanted
+// afterwards; it has the length of at.
+func (s *Set) RowGroups(k int, a, data []float32, at, next []int, step int, c []float32, add bool) {
 	if k <= 0 || len(at) == 0 {
 		return
 	}
-	_, _ = a[k-1], c[len(at)*GroupColumns-1]
+	if next == nil {
+		next = at
+	}
+	_, _, _ = a[k-1], c[len(at)*GroupColumns-1], next[len(at)-1]
 	for _, from := range at { // the assembly checks nothing
 		_ = data[from : from+(k-1)*step+GroupColumns]
 	}
@@ -44,22 +54,25 @@ func (s *Set) RowGroups(k int, a, data []float32, at []int, step int, c []float3
 			n = together(len(at))
 		}
 		if n > 1 {
-			s.row(k, a, data, at[:n], step, c, add)
+			s.row(k, a, data, at[:n], following(at, next, n), step, c, add)
 		} else {
 			for j := 0; j < GroupColumns; j += s.tile.columns {
 				s.multiply(1, k, a, k, 1, data[at[0]+j:], step, c[j:], GroupColumns, add)
 			}
 		}
-		at, c = at[n:], c[n*GroupColumns:]
+		at, next, c = at[n:], next[n:], c[n*GroupColumns:]
 	}
 }
 
 // RowGroupsHalf is RowGroups with columns of numbers of 16 bits.
-func (s *Set) RowGroupsHalf(k int, a []float32, data []uint16, at []int, step int, c []float32, add bool) {
+func (s *Set) RowGroupsHalf(k int, a []float32, data []uint16, at, next []int, step int, c []float32, add bool) {
 	if k <= 0 || len(at) == 0 {
 		return
 	}
-	_, _ = a[k-1], c[len(at)*GroupColumns-1]
+	if next == nil {
+		next = at
+	}
+	_, _, _ = a[k-1], c[len(at)*GroupColumns-1], next[len(at)-1]
 	for _, from := range at {
 		_ = data[from : from+(k-1)*step+GroupColumns]
 	}
@@ -69,11 +82,11 @@ func (s *Set) RowGroupsHalf(k int, a []float32, data []uint16, at []int, step in
 			n = together(len(at))
 		}
 		if n > 1 {
-			s.rowHalf(k, a, data, at[:n], step, c, add)
+			s.rowHalf(k, a, data, at[:n], following(at, next, n), step, c, add)
 		} else {
 			rowHalfPortable(k, a, data[at[0]:], step, c, add)
 		}
-		at, c = at[n:], c[n*GroupColumns:]
+		at, next, c = at[n:], next[n:], c[n*GroupColumns:]
 	}
 }
 
@@ -86,6 +99,15 @@ func together(n int) int {
 		return 2
 	}
 	return 1
+}
+
+// following says what to ask for while the first n groups are worked on: the ones
+// after them or, with the last, what the caller named.
+func following(at, next []int, n int) []int {
+	if len(at) >= 2*n {
+		return at[n : 2*n]
+	}
+	return next[:n]
 }
 
 func rowHalfPortable(k int, a []float32, data []uint16, step int, c []float32, add bool) {

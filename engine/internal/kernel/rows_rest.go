@@ -4,5 +4,7 @@ package kernel
 
 // Without assembly of rows neither is reached.
 
-func (s *Set) row(k int, a, data []float32, at []int, step int, c []float32, add bool)              {}
-func (s *Set) rowHalf(k int, a []float32, data []uint16, at []int, step int, c []float32, add bool) {}
+func (s *Set) row(k int, a, data []float32, at, next []int, step int, c []float32, add bool) {}
+
+func (s *Set) rowHalf(k int, a []float32, data []uint16, at, next []int, step int, c []float32, add bool) {
+}

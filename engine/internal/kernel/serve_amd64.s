@@ -767,18 +767,18 @@ loop:
 	VZEROUPPER
 	RET
 
-// func row4x32AVX512(k int64, a *float32, b0 *float32, b1 *float32, b2 *float32, b3 *float32, stepB int64, c *float32, add int64)
+// func row4x32AVX512(k int64, a *float32, b0 *float32, b1 *float32, b2 *float32, b3 *float32, n0 *float32, n1 *float32, n2 *float32, n3 *float32, stepB int64, c *float32, add int64)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·row4x32AVX512(SB), NOSPLIT, $0-72
+TEXT ·row4x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+8(FP), CX
-	MOVQ    stepB+48(FP), DX
-	MOVQ    c+56(FP), BX
+	MOVQ    stepB+80(FP), DX
+	MOVQ    c+88(FP), BX
 	MOVQ    b0+16(FP), SI
 	MOVQ    b1+24(FP), DI
 	MOVQ    b2+32(FP), R8
 	MOVQ    b3+40(FP), R9
-	MOVQ    add+64(FP), R10
+	MOVQ    add+96(FP), R10
 	TESTQ   R10, R10
 	JZ      zero
 	VMOVUPS (BX), Z0
@@ -789,7 +789,7 @@ TEXT ·row4x32AVX512(SB), NOSPLIT, $0-72
 	VMOVUPS 320(BX), Z5
 	VMOVUPS 384(BX), Z6
 	VMOVUPS 448(BX), Z7
-	JMP     loop
+	JMP     start
 
 zero:
 	VPXORD Z0, Z0, Z0
@@ -801,28 +801,38 @@ zero:
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 
+start:
+	MOVQ n0+48(FP), R10
+	MOVQ n1+56(FP), R11
+	MOVQ n2+64(FP), R12
+	MOVQ n3+72(FP), R13
+
 loop:
 	VBROADCASTSS (CX), Z8
-	PREFETCHT0   2048(SI)
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
 	VFMADD231PS  (SI), Z8, Z0
-	PREFETCHT0   2112(SI)
 	VFMADD231PS  64(SI), Z8, Z1
 	ADDQ         DX, SI
-	PREFETCHT0   2048(DI)
+	ADDQ         DX, R10
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
 	VFMADD231PS  (DI), Z8, Z2
-	PREFETCHT0   2112(DI)
 	VFMADD231PS  64(DI), Z8, Z3
 	ADDQ         DX, DI
-	PREFETCHT0   2048(R8)
+	ADDQ         DX, R11
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
 	VFMADD231PS  (R8), Z8, Z4
-	PREFETCHT0   2112(R8)
 	VFMADD231PS  64(R8), Z8, Z5
 	ADDQ         DX, R8
-	PREFETCHT0   2048(R9)
+	ADDQ         DX, R12
+	PREFETCHT0   (R13)
+	PREFETCHT0   64(R13)
 	VFMADD231PS  (R9), Z8, Z6
-	PREFETCHT0   2112(R9)
 	VFMADD231PS  64(R9), Z8, Z7
 	ADDQ         DX, R9
+	ADDQ         DX, R13
 	ADDQ         $0x04, CX
 	DECQ         AX
 	JNZ          loop
@@ -837,18 +847,18 @@ loop:
 	VZEROUPPER
 	RET
 
-// func rowHalf4x32AVX512(k int64, a *float32, b0 *uint16, b1 *uint16, b2 *uint16, b3 *uint16, stepB int64, c *float32, add int64)
-// Requires: AVX, AVX512F
-TEXT ·rowHalf4x32AVX512(SB), NOSPLIT, $0-72
+// func rowHalf4x32AVX512(k int64, a *float32, b0 *uint16, b1 *uint16, b2 *uint16, b3 *uint16, n0 *uint16, n1 *uint16, n2 *uint16, n3 *uint16, stepB int64, c *float32, add int64)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·rowHalf4x32AVX512(SB), NOSPLIT, $0-104
 	MOVQ    k+0(FP), AX
 	MOVQ    a+8(FP), CX
-	MOVQ    stepB+48(FP), DX
-	MOVQ    c+56(FP), BX
+	MOVQ    stepB+80(FP), DX
+	MOVQ    c+88(FP), BX
 	MOVQ    b0+16(FP), SI
 	MOVQ    b1+24(FP), DI
 	MOVQ    b2+32(FP), R8
 	MOVQ    b3+40(FP), R9
-	MOVQ    add+64(FP), R10
+	MOVQ    add+96(FP), R10
 	TESTQ   R10, R10
 	JZ      zero
 	VMOVUPS (BX), Z0
@@ -859,7 +869,7 @@ TEXT ·rowHalf4x32AVX512(SB), NOSPLIT, $0-72
 	VMOVUPS 320(BX), Z5
 	VMOVUPS 384(BX), Z6
 	VMOVUPS 448(BX), Z7
-	JMP     loop
+	JMP     start
 
 zero:
 	VPXORD Z0, Z0, Z0
@@ -871,28 +881,42 @@ zero:
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 
+start:
+	MOVQ n0+48(FP), R10
+	MOVQ n1+56(FP), R11
+	MOVQ n2+64(FP), R12
+	MOVQ n3+72(FP), R13
+
 loop:
 	VBROADCASTSS (CX), Z8
+	PREFETCHT0   (R10)
 	VCVTPH2PS    (SI), Z9
 	VFMADD231PS  Z9, Z8, Z0
 	VCVTPH2PS    32(SI), Z9
 	VFMADD231PS  Z9, Z8, Z1
 	ADDQ         DX, SI
+	ADDQ         DX, R10
+	PREFETCHT0   (R11)
 	VCVTPH2PS    (DI), Z9
 	VFMADD231PS  Z9, Z8, Z2
 	VCVTPH2PS    32(DI), Z9
 	VFMADD231PS  Z9, Z8, Z3
 	ADDQ         DX, DI
+	ADDQ         DX, R11
+	PREFETCHT0   (R12)
 	VCVTPH2PS    (R8), Z9
 	VFMADD231PS  Z9, Z8, Z4
 	VCVTPH2PS    32(R8), Z9
 	VFMADD231PS  Z9, Z8, Z5
 	ADDQ         DX, R8
+	ADDQ         DX, R12
+	PREFETCHT0   (R13)
 	VCVTPH2PS    (R9), Z9
 	VFMADD231PS  Z9, Z8, Z6
 	VCVTPH2PS    32(R9), Z9
 	VFMADD231PS  Z9, Z8, Z7
 	ADDQ         DX, R9
+	ADDQ         DX, R13
 	ADDQ         $0x04, CX
 	DECQ         AX
 	JNZ          loop
@@ -907,23 +931,23 @@ loop:
 	VZEROUPPER
 	RET
 
-// func row2x32AVX512(k int64, a *float32, b0 *float32, b1 *float32, stepB int64, c *float32, add int64)
+// func row2x32AVX512(k int64, a *float32, b0 *float32, b1 *float32, n0 *float32, n1 *float32, stepB int64, c *float32, add int64)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·row2x32AVX512(SB), NOSPLIT, $0-56
+TEXT ·row2x32AVX512(SB), NOSPLIT, $0-72
 	MOVQ    k+0(FP), AX
 	MOVQ    a+8(FP), CX
-	MOVQ    stepB+32(FP), DX
-	MOVQ    c+40(FP), BX
+	MOVQ    stepB+48(FP), DX
+	MOVQ    c+56(FP), BX
 	MOVQ    b0+16(FP), SI
 	MOVQ    b1+24(FP), DI
-	MOVQ    add+48(FP), R8
+	MOVQ    add+64(FP), R8
 	TESTQ   R8, R8
 	JZ      zero
 	VMOVUPS (BX), Z0
 	VMOVUPS 64(BX), Z1
 	VMOVUPS 128(BX), Z2
 	VMOVUPS 192(BX), Z3
-	JMP     loop
+	JMP     start
 
 zero:
 	VPXORD Z0, Z0, Z0
@@ -931,18 +955,24 @@ zero:
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 
+start:
+	MOVQ n0+32(FP), R8
+	MOVQ n1+40(FP), R9
+
 loop:
 	VBROADCASTSS (CX), Z4
-	PREFETCHT0   2048(SI)
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
 	VFMADD231PS  (SI), Z4, Z0
-	PREFETCHT0   2112(SI)
 	VFMADD231PS  64(SI), Z4, Z1
 	ADDQ         DX, SI
-	PREFETCHT0   2048(DI)
+	ADDQ         DX, R8
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
 	VFMADD231PS  (DI), Z4, Z2
-	PREFETCHT0   2112(DI)
 	VFMADD231PS  64(DI), Z4, Z3
 	ADDQ         DX, DI
+	ADDQ         DX, R9
 	ADDQ         $0x04, CX
 	DECQ         AX
 	JNZ          loop
@@ -953,23 +983,23 @@ loop:
 	VZEROUPPER
 	RET
 
-// func rowHalf2x32AVX512(k int64, a *float32, b0 *uint16, b1 *uint16, stepB int64, c *float32, add int64)
-// Requires: AVX, AVX512F
-TEXT ·rowHalf2x32AVX512(SB), NOSPLIT, $0-56
+// func rowHalf2x32AVX512(k int64, a *float32, b0 *uint16, b1 *uint16, n0 *uint16, n1 *uint16, stepB int64, c *float32, add int64)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·rowHalf2x32AVX512(SB), NOSPLIT, $0-72
 	MOVQ    k+0(FP), AX
 	MOVQ    a+8(FP), CX
-	MOVQ    stepB+32(FP), DX
-	MOVQ    c+40(FP), BX
+	MOVQ    stepB+48(FP), DX
+	MOVQ    c+56(FP), BX
 	MOVQ    b0+16(FP), SI
 	MOVQ    b1+24(FP), DI
-	MOVQ    add+48(FP), R8
+	MOVQ    add+64(FP), R8
 	TESTQ   R8, R8
 	JZ      zero
 	VMOVUPS (BX), Z0
 	VMOVUPS 64(BX), Z1
 	VMOVUPS 128(BX), Z2
 	VMOVUPS 192(BX), Z3
-	JMP     loop
+	JMP     start
 
 zero:
 	VPXORD Z0, Z0, Z0
@@ -977,18 +1007,26 @@ zero:
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 
+start:
+	MOVQ n0+32(FP), R8
+	MOVQ n1+40(FP), R9
+
 loop:
 	VBROADCASTSS (CX), Z4
+	PREFETCHT0   (R8)
 	VCVTPH2PS    (SI), Z5
 	VFMADD231PS  Z5, Z4, Z0
 	VCVTPH2PS    32(SI), Z5
 	VFMADD231PS  Z5, Z4, Z1
 	ADDQ         DX, SI
+	ADDQ         DX, R8
+	PREFETCHT0   (R9)
 	VCVTPH2PS    (DI), Z5
 	VFMADD231PS  Z5, Z4, Z2
 	VCVTPH2PS    32(DI), Z5
 	VFMADD231PS  Z5, Z4, Z3
 	ADDQ         DX, DI
+	ADDQ         DX, R9
 	ADDQ         $0x04, CX
 	DECQ         AX
 	JNZ          loop

@@ -15,13 +15,13 @@ func int8x2VNNI(blocks int64, w *uint8, scales *uint16, x *int8, xScales *float3
 func int8x1VNNI(blocks int64, w *uint8, scales *uint16, x *int8, xScales *float32, xOffsets *int32, row int64, c *float32, rowC int64, add int64)
 
 //go:noescape
-func row4x32AVX512(k int64, a *float32, b0 *float32, b1 *float32, b2 *float32, b3 *float32, stepB int64, c *float32, add int64)
+func row4x32AVX512(k int64, a *float32, b0 *float32, b1 *float32, b2 *float32, b3 *float32, n0 *float32, n1 *float32, n2 *float32, n3 *float32, stepB int64, c *float32, add int64)
 
 //go:noescape
-func rowHalf4x32AVX512(k int64, a *float32, b0 *uint16, b1 *uint16, b2 *uint16, b3 *uint16, stepB int64, c *float32, add int64)
+func rowHalf4x32AVX512(k int64, a *float32, b0 *uint16, b1 *uint16, b2 *uint16, b3 *uint16, n0 *uint16, n1 *uint16, n2 *uint16, n3 *uint16, stepB int64, c *float32, add int64)
 
 //go:noescape
-func row2x32AVX512(k int64, a *float32, b0 *float32, b1 *float32, stepB int64, c *float32, add int64)
+func row2x32AVX512(k int64, a *float32, b0 *float32, b1 *float32, n0 *float32, n1 *float32, stepB int64, c *float32, add int64)
 
 //go:noescape
-func rowHalf2x32AVX512(k int64, a *float32, b0 *uint16, b1 *uint16, stepB int64, c *float32, add int64)
+func rowHalf2x32AVX512(k int64, a *float32, b0 *uint16, b1 *uint16, n0 *uint16, n1 *uint16, stepB int64, c *float32, add int64)
