@@ -217,7 +217,10 @@ func TestContamination(t *testing.T) {
 	more["stolen.txt"] = held
 	more["known.txt"] = known
 	more["quotes.txt"] = "Somebody writes:\n" + quoted + "\nand goes on in his own words, for a while, about the sea and the wind at night.\n"
-	more["notice.txt"] = notice + more["poems/001.md"] + "the end"
+	more["notice.txt"] = notice + more["poems/001.md"]
+	for drawnHash(blob.Sum([]byte(more["notice.txt"]))) < 100 { // its hash must not hold it out
+		more["notice.txt"] += "the end "
+	}
 	h := contribute(t, r, more)
 	s := choose(t, r, Choice{Mix: []research.MixWeight{{Prefix: "part", PerMille: 0}}, Shard: h})
 	if len(s.often(0)) != 0 {
@@ -260,8 +263,21 @@ func TestContamination(t *testing.T) {
 			t.Errorf("%d windows of %s are drawn", drawnFrom[path], path)
 		}
 	}
-	if i := slices.IndexFunc(c.index.Documents, func(d Document) bool { return d.Path == "notice.txt" }); !c.refused[i] && drawnFrom["notice.txt"] == 0 {
-		t.Error("a notice that every document has keeps a document from being drawn")
+	i := slices.IndexFunc(c.index.Documents, func(d Document) bool { return d.Path == "notice.txt" })
+	if slices.ContainsFunc(c.spans, func(sp span) bool { return sp.first < c.index.End(i) && c.index.Documents[i].First < sp.end }) {
+		t.Error("a notice that every document has keeps a window from being drawn")
+	}
+	for k, d := range c.index.Documents {
+		if drawnHash(d.Hash) >= 100 && d.Path != "stolen.txt" {
+			continue
+		}
+		for i := range q.Windows() {
+			shard, offset, _ := q.Shard(i)
+			first := int64(shard*700 + offset)
+			if often[i] > 0 && first < c.index.End(k) && d.First <= first+16 {
+				t.Fatalf("window %d is drawn and has tokens of %s, which is held out", i, d.Path)
+			}
+		}
 	}
 	// The quotation: no drawn window has a token of it.
 	for _, sp := range c.spans {
@@ -273,7 +289,7 @@ func TestContamination(t *testing.T) {
 			}
 		}
 	}
-	i := slices.IndexFunc(c.index.Documents, func(d Document) bool { return d.Path == "quotes.txt" })
+	i = slices.IndexFunc(c.index.Documents, func(d Document) bool { return d.Path == "quotes.txt" })
 	if !c.refused[i] && !slices.ContainsFunc(c.spans, func(sp span) bool {
 		return sp.first > c.index.Documents[i].First && sp.end < c.index.End(i) && sp.end-sp.first >= overlap
 	}) {
@@ -365,6 +381,47 @@ func TestContributionsThatAreRefused(t *testing.T) {
 	if _, err := Open(t.Context(), store, good); !errors.Is(err, ErrBroken) {
 		t.Errorf("a contribution opens as a corpus: %v", err)
 	}
+}
+
+// TestSpansStrikeWindows wants exactly the windows left out that touch a span.
+func TestSpansStrikeWindows(t *testing.T) {
+	store := blob.NewMemory()
+	r := open(t, store, build(t, Directory(write(t, stories(20))), small(store)).Hash)
+	x, err := r.Index(t.Context(), Train)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, weights := r.Train(), make([]int, len(x.Documents))
+	for i := range weights {
+		weights[i] = 1
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		var spans []span
+		for _, first := range rapid.SliceOfN(rapid.Int64Range(0, x.Tokens-1), 0, 12).Draw(t, "spans") {
+			spans = append(spans, span{first, first + rapid.Int64Range(1, 60).Draw(t, "length")})
+		}
+		s := &Selection{}
+		s.add(0, q, x.Documents, weights, merge(slices.Clone(spans)))
+		s.number()
+		often, struck := s.often(0), 0
+		for i := range q.Windows() {
+			shard, offset, err := q.Shard(i)
+			if err != nil {
+				t.Fatal(err)
+			}
+			first := int64(shard*1000 + offset)
+			touched := slices.ContainsFunc(spans, func(sp span) bool { return sp.first <= first+16 && first < sp.end })
+			if touched {
+				struck++
+			}
+			if touched == (often[i] == 1) {
+				t.Fatalf("window %d, tokens %d to %d, spans %v: drawn %d times", i, first, first+16, spans, often[i])
+			}
+		}
+		if s.Summary.Overlapping != struck {
+			t.Fatalf("%d windows struck, want %d", s.Summary.Overlapping, struck)
+		}
+	})
 }
 
 // TestEachRun compares rolling hashes with a search.
