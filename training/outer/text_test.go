@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"github.com/crescendo-network/crescendo/blob"
 	"github.com/crescendo-network/crescendo/corpus"
 	"github.com/crescendo-network/crescendo/research"
+	"github.com/crescendo-network/crescendo/training/assign"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -130,5 +132,41 @@ func TestReplayWithMixAndShard(t *testing.T) {
 	other, _, _, words := work(plain)
 	if bytes.Equal(payload, other) || !strings.Contains(words, " gull ") || strings.Contains(words, " comet ") {
 		t.Errorf("wants another payload from the programme's own text: %s", words)
+	}
+}
+
+// Steps draw documents as often as their weights ask for, and never those of
+// weight zero.
+func TestDrawsFollowWeights(t *testing.T) {
+	store, manifest, shard := library(t)
+	r, err := corpus.Open(t.Context(), store, manifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := plan(t, "q2")
+	p.Choice = corpus.Choice{Mix: []research.MixWeight{{Prefix: "land/", PerMille: 0}, {Prefix: "shard/", PerMille: 4000}}, Shard: shard}
+	text, err := p.Text(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := text.Summary
+	sea, sky := float64(sum.Windows-sum.ContributedWindows), 4*float64(sum.ContributedWindows)
+	want := sky / (sea + sky)
+	contributed, draws := 0, 0
+	for step := range uint32(2000) {
+		for _, i := range assign.Batch(crescendo.Hash{3}, "ada", step, 8, text.Windows()) {
+			draws++
+			if i >= int(sea) { // the contribution's windows are numbered last
+				contributed++
+			}
+		}
+	}
+	// Five deviations of a binomial draw; the seed is fixed.
+	got, slack := float64(contributed)/float64(draws), 5*math.Sqrt(want*(1-want)/float64(draws))
+	if math.Abs(got-want) > slack || sum.ContributedWindows == 0 {
+		t.Errorf("%.4f of %d draws are contributed, want %.4f within %.4f; %+v", got, draws, want, slack, sum)
+	}
+	if text.Windows() != int(sea+sky) {
+		t.Errorf("%d numbers, want %d", text.Windows(), int(sea+sky))
 	}
 }
