@@ -192,7 +192,7 @@ func TestDataTwins(t *testing.T) {
 	s := whole(t)
 	site := opened(t, s.Chain).Handler()
 	for path, want := range map[string]string{
-		"/api/": `"supply": {`, "/api/rung/1": `"rounds_closed": [`, "/api/rung/1/round/2": `"works": [`, "/api/treasury": `"holders": [`, "/api/network": `"checks": [`,
+		"/api/": `"supply": {`, "/api/rung/1": `"rounds_closed": [`, "/api/rung/1/round/2": `"works": [`, "/api/treasury": `"holders": [`, "/api/network": `"services": [],`,
 		"/api/contributor/rex": `"fault": "replay mismatch in round 2"`, "/api/model/1": `"weights_policy": "sealed-until-repaid"`, "/api/research": `"entries": [`, "/api/nothing": `"error"`,
 		"/healthz": `"status":"idle"`, // the story is over by now
 	} {

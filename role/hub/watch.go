@@ -44,10 +44,21 @@ func (h *Hub) Deltas() []nodes.Sample {
 
 // report is what is known of nodes; nothing if nobody looks.
 func (h *Hub) report() nodes.Report {
-	if h.c.Watch == nil {
-		return nodes.Report{}
+	var r nodes.Report
+	if h.c.Watch != nil {
+		r = h.c.Watch.Report()
 	}
-	return h.c.Watch.Report()
+	// Lists are lists in JSON, also when they are empty.
+	r.Services, r.Peers, r.Processes = listed(r.Services), listed(r.Peers), listed(r.Processes)
+	r.Blobs.Trouble = listed(r.Blobs.Trouble)
+	return r
+}
+
+func listed[T any](all []T) []T {
+	if all == nil {
+		return []T{}
+	}
+	return all
 }
 
 // checkNames are what should be so of services.
