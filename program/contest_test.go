@@ -114,25 +114,28 @@ func TestLifeWithCompetitions(t *testing.T) {
 }
 
 // hold does something in a rung's competition, well or badly.
-func (f *fate) hold(rung crescendo.RungID) {
+func (f *fate) hold(rung crescendo.RungID) { f.holdIn(research.Contest(rung)) }
+
+func (f *fate) holdIn(at research.Contest) {
 	who := f.who("researcher")
 	r := recipe(who, "a recipe", rapid.Uint32Range(0, 4).Draw(f.T, "substance"))
 	switch rapid.IntRange(0, 3).Draw(f.T, "research") {
 	case 0:
-		f.try(f.enter(rung, r))
+		f.try(f.enterIn(at, r))
 	case 1:
 		for _, author := range people {
 			for n := range uint32(5) {
-				m := f.unseal(rung, recipe(author, "a recipe", n))
+				m := f.unseal(at.Rung(), recipe(author, "a recipe", n))
+				m.Season = at.IsSeason()
 				if f.committed(m) {
 					f.try(m)
 				}
 			}
 		}
 	case 2:
-		f.try(&research.MsgRun{Sender: who, Rung: rung})
+		f.try(&research.MsgRun{Sender: who, Rung: at.Rung(), Season: at.IsSeason()})
 	}
-	commits, reveals := f.trials(rung)
+	commits, reveals := f.trialsIn(at)
 	for i, m := range append(commits, reveals...) {
 		reveal, ok := m.(*research.MsgRevealTrial)
 		if ok && rapid.IntRange(0, 9).Draw(f.T, "altered") == 0 {
@@ -146,7 +149,7 @@ func (f *fate) hold(rung crescendo.RungID) {
 
 func (w *world) committed(m *research.MsgRevealEntry) bool {
 	c := research.EntryCommitment(w.Env.ChainID, m.Contest(), m.Sender, m.Recipe.ID(), m.Salt)
-	has, err := research.Commitments.Has(w.Store, uint32(m.Rung), c[:], string(m.Sender))
+	has, err := research.Commitments.Has(w.Store, uint32(m.Contest()), c[:], string(m.Sender))
 	return has && err == nil
 }
 
