@@ -17,6 +17,7 @@ import (
 
 const (
 	maxInFlight = 128
+	stallTime   = 2 * time.Minute
 	readTime    = 30 * time.Second
 	closeTime   = 3 * time.Second
 )
@@ -91,6 +92,7 @@ func (r *Relay) carry(w http.ResponseWriter, req *http.Request, h *host, envelop
 	defer s.Cancel()
 	defer context.AfterFunc(req.Context(), s.Cancel)()
 	flush := http.NewResponseController(w)
+	defer flush.SetWriteDeadline(time.Time{}) // the connection may carry more
 	begun := false
 	for {
 		chunk, err := s.Recv()
@@ -110,6 +112,7 @@ func (r *Relay) carry(w http.ResponseWriter, req *http.Request, h *host, envelop
 			w.Header().Set("Cache-Control", "no-store")
 			w.WriteHeader(http.StatusOK)
 		}
+		flush.SetWriteDeadline(time.Now().Add(stallTime)) // a client that does not read holds a place
 		if prompt.WriteChunk(w, chunk) != nil || flush.Flush() != nil {
 			return
 		}

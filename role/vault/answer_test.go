@@ -94,7 +94,7 @@ func newCounter(t *testing.T, o serve.Options) *counter {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.vault = &Vault{chain: chain, id: crescendo.Hash{7}, signKey: sign, sealKey: identity,
+	c.vault = &Vault{chain: chain, id: crescendo.Hash{7}, signKey: sign, sealKey: identity, stall: time.Minute,
 		models: map[crescendo.RungID]*model{1: held}, sessions: map[uint64]*session{}}
 	ours, theirs := net.Pipe()
 	ready := make(chan struct{})
@@ -298,4 +298,19 @@ func TestEventsOfAScoredAnswer(t *testing.T) {
 	if !ended {
 		t.Error("no answer ended by itself: the test tests nothing")
 	}
+}
+
+// A client that does not read is given up: it owes what arrived, and its session
+// goes on.
+func TestUnreadAnswerIsGivenUp(t *testing.T) {
+	c := newCounter(t, serve.Options{})
+	c.vault.stall = 20 * time.Millisecond
+	c.call(1, prompt.Request{Tokens: make([]uint32, 200), Logprobs: true, Alternatives: 20, Echo: true, MaxTokens: 9})
+	for end := time.Now().Add(30 * time.Second); c.receipt(1).Requests == 0 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+	if r := c.receipt(1); r.Requests != 1 || r.Input != 200 || r.Output != 0 {
+		t.Errorf("it owes %+v", r)
+	}
+	c.until("nothing is held", idle)
 }

@@ -25,6 +25,8 @@ const (
 	// provisional is how many tokens pass between provisional receipts, which
 	// are what a crash of the vault leaves of an answer.
 	provisional = 64
+	// stallTime is how long an answer is kept for a client that does not read.
+	stallTime = 2 * time.Minute
 	// receiptTime bounds how long the host may take to keep a receipt.
 	receiptTime = 20 * time.Second
 )
@@ -154,6 +156,8 @@ func (a *reply) send(e prompt.Event) error {
 	}
 	a.bytes += len(chunk)
 	a.sent = append(a.sent, mark{a.bytes, a.output})
+	giveUp := time.AfterFunc(a.vault.stall, a.stream.Cancel)
+	defer giveUp.Stop()
 	return a.stream.SendWithin(chunk, ahead)
 }
 

@@ -16,6 +16,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/attest"
@@ -51,7 +52,8 @@ type Vault struct {
 	sealKey  *keyshare.Identity
 	ledger   *ledgerView
 	engine   engine.Engine
-	salt     []byte // of what servers remember of prompts
+	salt     []byte        // of what servers remember of prompts
+	stall    time.Duration // how long an answer may wait for its reader
 
 	heavy sync.Mutex // held while sealing or loading
 
@@ -65,7 +67,7 @@ type Vault struct {
 // Serve runs a vault over its two sockets until the host goes away.
 func Serve(host, quotes net.Conn, measures []calls.Measure) {
 	v := &Vault{
-		measures: measures, quotes: quotes, started: make(chan struct{}),
+		measures: measures, quotes: quotes, started: make(chan struct{}), stall: stallTime,
 		models: map[crescendo.RungID]*model{}, sealed: map[crescendo.RungID]*model{},
 		nonces: map[crescendo.RungID]crescendo.Hash{}, sessions: map[uint64]*session{},
 	}
