@@ -85,6 +85,12 @@ func Parameters(m Model, vocab uint32) uint64 {
 	if m.QKVBias {
 		layer += dim + 2*kv
 	}
+	if m.OutBias {
+		layer += dim
+	}
+	if m.FFNBias {
+		layer += 2*ffn + dim
+	}
 	embedding := uint64(vocab) * dim
 	if !m.Tied {
 		embedding *= 2
@@ -120,8 +126,13 @@ func (m Model) String() string {
 			text += fmt.Sprintf(", %s: %d", f.name, f.value)
 		}
 	}
-	if m.QKVBias {
-		text += ", qkv-bias: true"
+	for _, f := range []struct {
+		name string
+		has  bool
+	}{{"qkv-bias", m.QKVBias}, {"out-bias", m.OutBias}, {"ffn-bias", m.FFNBias}} {
+		if f.has {
+			text += ", " + f.name + ": true"
+		}
 	}
 	if r := m.RopeScaling; r != (RopeScaling{}) {
 		text += fmt.Sprintf(", rope-scaling: {kind: %s, factor-thousandths: %d", r.Kind, r.Factor)

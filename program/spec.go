@@ -74,6 +74,8 @@ type Model struct {
 	RopeTheta         uint32      `pb:"10" yaml:"rope-theta" json:",omitzero"`          // 0: DefaultRopeTheta
 	NormEpsBillionths uint32      `pb:"11" yaml:"norm-eps-billionths" json:",omitzero"` // 0: DefaultNormEps
 	RopeScaling       RopeScaling `pb:"12" yaml:"rope-scaling" json:",omitzero"`
+	OutBias           bool        `pb:"13" yaml:"out-bias" json:",omitzero"` // a bias on what attention adds
+	FFNBias           bool        `pb:"14" yaml:"ffn-bias" json:",omitzero"` // biases in the feed-forward
 }
 
 // Raise is a fixed-price sale: one share costs one unit.

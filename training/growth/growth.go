@@ -99,7 +99,7 @@ func Grow(from engine.Shape, params []float32, to engine.Shape, seed uint64, noi
 		}
 		w := out[t.Offset : t.Offset+t.Len]
 		kind := kindOf(t.Name)
-		if identity && (kind == "self_attn.o_proj.weight" || kind == "mlp.down_proj.weight") {
+		if identity && writes[kind] {
 			continue // zero: the layer adds nothing yet
 		}
 		rng := engine.NewSplitMix(seed ^ uint64(i+1)*0x9e3779b97f4a7c15)
@@ -113,12 +113,23 @@ func Grow(from engine.Shape, params []float32, to engine.Shape, seed uint64, noi
 	return out, nil
 }
 
-// kindOf is a tensor's name without the number of its layer.
+// writes are the kinds of tensors that write to the residual stream.
+var writes = map[string]bool{
+	"self_attn.o_proj.weight": true, "self_attn.o_proj.bias": true, "mlp.down_proj.weight": true, "mlp.down_proj.bias": true,
+	"block_sparse_moe.experts.w2.weight": true,
+}
+
+// kindOf is a tensor's name without the numbers of its layer and expert.
 func kindOf(name string) string {
 	rest, layer := strings.CutPrefix(name, "model.layers.")
 	if !layer {
 		return name
 	}
 	_, rest, _ = strings.Cut(rest, ".")
+	const experts = "block_sparse_moe.experts."
+	if expert, ok := strings.CutPrefix(rest, experts); ok {
+		_, rest, _ = strings.Cut(expert, ".")
+		return experts + rest
+	}
 	return rest
 }

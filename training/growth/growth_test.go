@@ -100,6 +100,13 @@ func growths() map[string][2]engine.Shape {
 	list["untied"] = [2]engine.Shape{shapeOf(16, 2, 2, 1, 24, true), shapeOf(32, 3, 4, 2, 48, false)}
 	list["smaller groups"] = [2]engine.Shape{shapeOf(24, 2, 6, 1, 24, true), shapeOf(24, 2, 6, 3, 24, true)}
 	list["smaller groups that do not divide"] = [2]engine.Shape{shapeOf(24, 2, 6, 2, 24, true), shapeOf(48, 2, 12, 6, 24, false)}
+	all := [2]engine.Shape{shapeOf(16, 2, 2, 1, 24, true), shapeOf(32, 3, 4, 2, 48, true)}
+	mixed := [2]engine.Shape{shapeOf(16, 2, 2, 1, 24, false), shapeOf(32, 3, 4, 2, 48, false)}
+	for i := range 2 {
+		all[i].QKVBias, all[i].OutBias, all[i].FFNBias = true, true, true
+		mixed[i].Experts, mixed[i].ExpertsPerToken = 4, 2
+	}
+	list["all biases"], list["experts"] = all, mixed
 	shorter := shapeOf(32, 2, 4, 2, 48, true)
 	shorter.Context = 16
 	list["a shorter context"] = [2]engine.Shape{shapeOf(16, 2, 2, 1, 24, true), shorter}

@@ -28,12 +28,12 @@ func newCopying(old, new int, of func(int) int) copying {
 func one(n int) copying { return newCopying(n, n, func(i int) int { return i }) }
 
 type plan struct {
-	dim, query, kv, ffn, vocab copying
-	tied, untie                bool  // the new model; that is, the old one was and it is not
-	width                      int   // new over old
-	layer                      []int // the old layer of each new one
-	identity                   []bool
-	noise                      float64 // part of the root mean square
+	dim, query, kv, ffn, vocab, experts copying
+	tied, untie                         bool  // the new model; that is, the old one was and it is not
+	width                               int   // new over old
+	layer                               []int // the old layer of each new one
+	identity                            []bool
+	noise                               float64 // part of the root mean square
 }
 
 func newPlan(from, to engine.Shape, noise int) *plan {
@@ -51,8 +51,8 @@ func newPlan(from, to engine.Shape, noise int) *plan {
 		query: newCopying(from.Dim, to.Dim, func(i int) int { return headOf(i/head)*head + i%head }),
 		kv:    newCopying(from.KVHeads*head, to.KVHeads*head, func(i int) int { return i % (from.KVHeads * head) }),
 		ffn:   newCopying(from.FFN, to.FFN, func(i int) int { return i % from.FFN }),
-		vocab: one(from.Vocab),
-		tied:  to.Tied, untie: from.Tied && !to.Tied, width: to.Dim / from.Dim, noise: float64(noise) / 1000,
+		vocab: one(from.Vocab), experts: one(from.Experts),
+		tied: to.Tied, untie: from.Tied && !to.Tied, width: to.Dim / from.Dim, noise: float64(noise) / 1000,
 	}
 	for l := range to.Layers {
 		old := l * from.Layers / to.Layers
@@ -94,15 +94,19 @@ func (p *plan) fill(kind string, w, old []float32, rng *engine.SplitMix) error {
 		return p.matrix(w, old, p.kv, p.dim, rng)
 	case "self_attn.o_proj.weight":
 		return p.matrix(w, old, p.dim, p.query, rng)
-	case "mlp.gate_proj.weight", "mlp.up_proj.weight":
+	case "mlp.gate_proj.weight", "mlp.up_proj.weight", "block_sparse_moe.experts.w1.weight", "block_sparse_moe.experts.w3.weight":
 		return p.matrix(w, old, p.ffn, p.dim, rng)
-	case "mlp.down_proj.weight":
+	case "mlp.down_proj.weight", "block_sparse_moe.experts.w2.weight":
 		return p.matrix(w, old, p.dim, p.ffn, rng)
+	case "block_sparse_moe.gate.weight": // every token goes to the experts it went to
+		return p.matrix(w, old, p.experts, p.dim, rng)
 	case "self_attn.q_proj.bias":
 		return p.matrix(w, old, p.query, unit, rng)
 	case "self_attn.k_proj.bias", "self_attn.v_proj.bias":
 		return p.matrix(w, old, p.kv, unit, rng)
-	case "input_layernorm.weight", "post_attention_layernorm.weight":
+	case "mlp.gate_proj.bias", "mlp.up_proj.bias":
+		return p.matrix(w, old, p.ffn, unit, rng)
+	case "input_layernorm.weight", "post_attention_layernorm.weight", "self_attn.o_proj.bias", "mlp.down_proj.bias":
 		return p.matrix(w, old, p.dim, unit, rng)
 	case "model.norm.weight":
 		if err := p.matrix(w, old, p.dim, unit, rng); err != nil {

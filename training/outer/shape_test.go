@@ -90,6 +90,16 @@ func TestModelOf(t *testing.T) {
 			t.Errorf("%s: %+v comes back as %+v", name, s, got)
 		}
 	}
+	biased := shape
+	biased.QKVBias, biased.OutBias, biased.FFNBias = true, true, true
+	if m, ok := ModelOf(biased); !ok || ShapeOf(m, 1) != biased {
+		t.Errorf("all biases come back as %+v", ShapeOf(m, 1))
+	}
+	mixture := shape
+	mixture.Experts, mixture.ExpertsPerToken = 8, 2
+	if m, ok := ModelOf(mixture); ok {
+		t.Errorf("a mixture of experts was said as %+v", m)
+	}
 	fine := shape
 	fine.RopeTheta = 10000.5
 	if m, ok := ModelOf(fine); ok {

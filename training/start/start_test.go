@@ -240,7 +240,7 @@ func TestRulesOfGrowthAgree(t *testing.T) {
 		head := pick(4, 4, 8)
 		heads := pick(1, 2, 4, 6)
 		m := program.Model{Dim: head * heads, Heads: heads, KVHeads: pick(1, 2), Layers: pick(1, 2, 3), FFN: pick(8, 9, 16), Context: pick(16, 32),
-			Tied: pick(0, 0, 0, 1) == 0, QKVBias: pick(0, 0, 0, 1) == 1, Vocab: pick(0, 0, 300, 301), RopeTheta: pick(0, 0, 10000, 20000)}
+			Tied: pick(0, 0, 0, 1) == 0, QKVBias: pick(0, 0, 0, 1) == 1, OutBias: pick(0, 0, 0, 1) == 1, FFNBias: pick(0, 0, 0, 1) == 1, Vocab: pick(0, 0, 300, 301), RopeTheta: pick(0, 0, 10000, 20000)}
 		if pick(0, 0, 0, 1) == 1 {
 			m.NormEpsBillionths = pick(10000, 1000)
 		}
@@ -250,11 +250,14 @@ func TestRulesOfGrowthAgree(t *testing.T) {
 		return m
 	}
 	grown, refused := 0, 0
-	for range 20000 {
+	for range 60000 {
 		a, b := random(), random()
 		from, to := outer.ShapeOf(a, 300), outer.ShapeOf(b, 300)
 		if from.Validate() != nil || to.Validate() != nil {
 			continue
+		}
+		if got, want := program.Parameters(b, b.Vocabulary(300)), uint64(to.Parameters()); got != want {
+			t.Fatalf("%+v has %d parameters by the rule, %d by the engine", b, got, want)
 		}
 		rule, means := program.CanGrow(a, b, 300), growth.Check(from, to)
 		if (rule == nil) != (means == nil) {
