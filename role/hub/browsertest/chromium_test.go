@@ -313,6 +313,11 @@ func (p *tab) press(label string) {
 	p.once(chromedp.Click(chromedp.Search(fmt.Sprintf(`//button[normalize-space()=%q]`, label)), chromedp.NodeVisible))
 }
 
+// linkNamed clicks a link, as a mouse does.
+func linkNamed(label string) chromedp.Action[chromedp.Void] {
+	return chromedp.Click(chromedp.Search(fmt.Sprintf(`//main//a[normalize-space()=%q]`, label)), chromedp.NodeVisible)
+}
+
 // fill sets a field of a form.
 func (p *tab) fill(name, text string) {
 	p.t.Helper()

@@ -14,6 +14,7 @@ func TestPagesOfARunningHub(t *testing.T) {
 		t.Skip("CRESCENDO_HUB is not set")
 	}
 	b := startChromium(t, hub)
+	t.Run("closer", func(t *testing.T) { testCloser(t, b) })
 	t.Run("screenshots", func(t *testing.T) { shoot(t, b) })
 	testPages(t, b)
 }

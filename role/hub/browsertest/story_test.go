@@ -35,6 +35,7 @@ func TestHub(t *testing.T) {
 	step("cheat-caught", func(t *testing.T) { testCaught(t, b, cheat) })
 	step("playground", func(t *testing.T) { testPlayground(t, b) })
 	step("claim", func(t *testing.T) { testClaim(t, b) })
+	step("closer", func(t *testing.T) { testCloser(t, b) })
 	step("screenshots", func(t *testing.T) { shoot(t, b) })
 	step("load", func(t *testing.T) { testLoad(t, p) })
 	step("pages", func(t *testing.T) {
@@ -184,7 +185,7 @@ func testCorrupt(t *testing.T, b *chromium) {
 	p.until("times of the services and processes of this machine", `(function () {
 		var services = document.querySelector("#services").innerText, processes = document.querySelector("#processes").innerText;
 		return ["archive", "ledger", "relay"].every((s) => new RegExp(s + "\\s+answers\\s+[0-9.]+ ms").test(services)) && /CometBFT/.test(services)
-			&& /trainer-1/.test(processes) && /build [0-9a-f]{8}, go1/.test(processes);
+			&& /trainer-[0-9]/.test(processes) && /build [0-9a-f]{8}, go1/.test(processes);
 	})()`)
 }
 
