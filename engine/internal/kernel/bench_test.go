@@ -50,6 +50,21 @@ func BenchmarkProducts(b *testing.B) {
 	}
 }
 
+// BenchmarkPairs has a product of pairs in cache, by instructions and emulated; a pair
+// is four operations.
+func BenchmarkPairs(b *testing.B) {
+	const n = 96
+	for _, s := range pairSets() {
+		b.Run(s.name, func(b *testing.B) {
+			x, y, z, w := make([]float32, n*n), make([]float32, n*n), make([]float32, n*n), new(Scratch)
+			s.Pairs(x, noise(rand.New(rand.NewPCG(1, 1)), 2*n*n, false))
+			s.Pairs(y, noise(rand.New(rand.NewPCG(1, 2)), 2*n*n, false))
+			seconds := best(b, func() { s.Multiply(n, n, n, Left{x, n, 1}, Right{Data: y, Row: n}, z, n, false, w) })
+			b.ReportMetric(4*n*n*n/seconds/1e9, "best-GFLOP/s")
+		})
+	}
+}
+
 func BenchmarkVectors(b *testing.B) {
 	const n = 4096
 	rng := rand.New(rand.NewPCG(1, 1))
