@@ -56,7 +56,7 @@ func (o origin) card(plan outer.Plan, m *corpus.Manifest) *modelfile.Card {
 	if strings.HasPrefix(o.chain, "crescendo-dev-") {
 		people = "on a development chain, whose trainers, funders and clients are demo actors"
 	}
-	return &modelfile.Card{
+	card := &modelfile.Card{
 		Name: fmt.Sprintf("%s, rung %d (%s)", o.programme, plan.Rung, o.rungName),
 		Tags: []string{"crescendo"},
 		Text: "A base model of a crescendo programme, trained " + people + ": these are " + what +
@@ -72,4 +72,8 @@ func (o origin) card(plan outer.Plan, m *corpus.Manifest) *modelfile.Card {
 			{"numbers", "float32, profile R0: the same bits on every machine"},
 		},
 	}
+	if shard := plan.Choice.Shard; !shard.IsZero() {
+		card.Facts = append(card.Facts, [2]string{"contributed text", fmt.Sprintf("manifest %s, which names its licence", shard)})
+	}
+	return card
 }
