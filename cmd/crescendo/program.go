@@ -29,7 +29,11 @@ type checkedRung struct {
 	TokensPerParameter float64          `json:"tokens_per_parameter"`
 	Raise              crescendo.Amount `json:"raise"`
 	Weights            string           `json:"weights"`
+	Start              string           `json:"start"` // seed, previous or checkpoint
 }
+
+// startNames are the starts of rungs in words.
+var startNames = map[string]string{program.FromSeed: "its seed", program.FromPrevious: "the rung before, grown", program.FromCheckpoint: "a named checkpoint"}
 
 func (c *cli) checkProgramme() *cobra.Command {
 	return &cobra.Command{
@@ -43,12 +47,12 @@ func (c *cli) checkProgramme() *cobra.Command {
 			for i, r := range spec.Rungs {
 				tokens := r.Tokens(r.Training.Seats)
 				n := spec.Parameters(i)
-				rungs = append(rungs, checkedRung{i + 1, r.Name, n, tokens, float64(tokens) / float64(n), r.Raise.HardCap, r.Sealing.Policy})
+				rungs = append(rungs, checkedRung{i + 1, r.Name, n, tokens, float64(tokens) / float64(n), r.Raise.HardCap, r.Sealing.Policy, r.Start.Kind()})
 			}
 			return c.print(map[string]any{"programme": spec.Name, "rungs": rungs}, func(w writer) {
 				for _, r := range rungs {
-					fmt.Fprintf(w, "rung %d  %-8s %16d parameters  %18d tokens with every seat taken  raise up to %s  %s\n",
-						r.Rung, r.Name, r.Parameters, r.Tokens, r.Raise, r.Weights)
+					fmt.Fprintf(w, "rung %d  %-8s %16d parameters  %18d tokens with every seat taken  raise up to %s  %s  starts from %s\n",
+						r.Rung, r.Name, r.Parameters, r.Tokens, r.Raise, r.Weights, startNames[r.Start])
 				}
 			})
 		},
