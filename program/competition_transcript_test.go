@@ -67,6 +67,7 @@ func (w *world) trialsIn(at research.Contest) (commits, reveals []crescendo.Mess
 		for d := range uint64(contest.Documents) {
 			m.Losses = append(m.Losses, 8*(2_000_000+100*d-10_000*uint64(content.Sequences))+d%3)
 		}
+		m.Losses = append(m.Losses, w.answers(at, content)...)
 		commits = append(commits, &research.MsgCommitTrial{Sender: who, Rung: at.Rung(), Season: at.IsSeason(), Stage: m.Stage, Recipe: m.Recipe, Seed: m.Seed,
 			Commitment: research.TrialCommitment(w.Env.ChainID, m)})
 		reveals = append(reveals, &m)
@@ -88,6 +89,7 @@ func (s *stageplay) competed(d *datadriven.TestData) (string, bool) {
 			r.Model = research.Model{Dim: r.Model.Dim, Layers: 1, Heads: 2, KVHeads: 2, FFN: 32, Tied: true}
 		}
 		withText(d, &r)
+		task := withContribution(d, &r)
 		if d.HasArg("on-baseline") {
 			r.Parents = append(r.Parents, research.Baseline(organiser).ID())
 		}
@@ -96,6 +98,7 @@ func (s *stageplay) competed(d *datadriven.TestData) (string, bool) {
 			msgs = append(msgs, s.enterIn(at, r))
 		case "unseal":
 			m := s.unseal(rung, r)
+			m.Task = task
 			m.Season = at.IsSeason()
 			msgs = append(msgs, m)
 		case "runner":

@@ -139,7 +139,7 @@ func (s *stageplay) workNow(d *datadriven.TestData, who crescendo.Account, rung 
 	case "leave":
 		return &training.MsgLeave{Sender: who, Rung: rung}
 	case "start":
-		m := &training.MsgStart{Sender: who, Rung: rung, Corpus: name("corpus"), Root: name("root"), Base: name("base", rung), Error: name("error", rung)}
+		m := &training.MsgStart{Sender: who, Rung: rung, Corpus: name(text(d, "corpus", "corpus")), Root: name("root"), Base: name("base", rung), Error: name("error", rung)}
 		if d.HasArg("base") {
 			m.Base = name(text(d, "base", ""))
 		}
@@ -256,7 +256,7 @@ func (s *stageplay) spec(d *datadriven.TestData) program.Spec {
 	}
 	r := &spec.Rungs[0]
 	fields := map[string]*uint32{"rounds": &r.Training.Rounds, "min-trainers": &r.Training.MinTrainers, "seats": &r.Training.Seats, "keep": &r.Training.Keep,
-		"probation": &r.Training.Probation, "audit-per-mille": &r.Training.AuditPerMille, "min-evaluators": &spec.Evaluation.MinEvaluators}
+		"probation": &r.Training.Probation, "audit-per-mille": &r.Training.AuditPerMille, "min-evaluators": &spec.Evaluation.MinEvaluators, "tasks-bp": &r.Competition.TasksBP}
 	for _, a := range d.CmdArgs {
 		switch f, ok := fields[a.Key]; {
 		case ok:
