@@ -19,6 +19,12 @@ import (
 // tryout is a competition of two recipes, run as runners would.
 func tryout(t *testing.T) (*audit, []trial.Name) {
 	t.Helper()
+	return tryoutOf(t, 1)
+}
+
+// tryoutOf is tryout for a contest: the first rung's, or the second's season.
+func tryoutOf(t *testing.T, at research.Contest) (*audit, []trial.Name) {
+	t.Helper()
 	dir, store := t.TempDir(), blob.NewMemory()
 	for i := range 20 {
 		text := strings.Repeat(fmt.Sprintf("document %d has words that follow words\n", i), 20+i)
@@ -29,6 +35,11 @@ func tryout(t *testing.T) (*audit, []trial.Name) {
 	spec := testSpec()
 	spec.Rungs[0].Competition = research.Terms{EntryBlocks: 1, RevealBlocks: 1, TrialBlocks: 2, Steps: 2, Growth: 2, Stages: 2, KeepBP: 5000,
 		Seeds: 1, Documents: 4, Replicas: 2, MaxEntries: 4}
+	if at.IsSeason() {
+		second := spec.Rungs[0]
+		second.Model.Dim, second.Season = 32, second.Competition
+		spec.Rungs = append(spec.Rungs, second)
+	}
 	pack, err := corpus.Build(t.Context(), corpus.Directory(dir), corpus.Options{Store: store, Vocab: 320, Context: 16, HeldOutPerMille: 200}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -49,19 +60,19 @@ func tryout(t *testing.T) (*audit, []trial.Name) {
 		}
 	}
 	winner := other.ID()
-	must(research.Competitions.Set(s, research.Competition{Phase: research.Decided, Stage: 2, Draw: draw, Winner: winner}, uint32(1)))
-	must(research.Texts.Set(s, research.Text{Corpus: pack.Hash, Root: reader.Manifest().Root}, uint32(1)))
+	must(research.Competitions.Set(s, research.Competition{Phase: research.Decided, Stage: 2, Draw: draw, Winner: winner}, uint32(at)))
+	must(research.Texts.Set(s, research.Text{Corpus: pack.Hash, Root: reader.Manifest().Root}, uint32(at.Rung())))
 	var names []trial.Name
 	for _, r := range []research.Recipe{baseline, other} {
 		id := r.ID()
 		must(research.Contents.Set(s, r, id[:]))
 		for stage := uint32(1); stage <= 2; stage++ {
 			n := trial.Name{Stage: stage, Recipe: id}
-			task, err := trial.TaskOf(chainID, spec, 1, r, n, draw)
+			task, err := trial.TaskOf(chainID, spec, at, r, n, draw)
 			must(err)
 			result, err := trial.Run(t.Context(), a.Engine, trial.OfCorpus(reader), task, nil)
 			must(err)
-			must(research.Trials.Set(s, research.Trial{Agreed: true, Weights: result.Weights, Losses: result.Losses}, uint32(1), stage, id[:], uint32(0)))
+			must(research.Trials.Set(s, research.Trial{Agreed: true, Weights: result.Weights, Losses: result.Losses}, uint32(at), stage, id[:], uint32(0)))
 			names = append(names, n)
 		}
 	}
@@ -102,6 +113,27 @@ func TestTrialsAreRunAgain(t *testing.T) {
 		if err := research.Trials.Set(a.exec.store, honest, uint32(1), n.Stage, n.Recipe[:], n.Seed); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// Trials of a season are run again like others, at the first rung's model; what
+// was tried at another size or for another contest does not come out.
+func TestTrialsOfSeasonsAreRunAgain(t *testing.T) {
+	at := research.SeasonOf(2)
+	a, names := tryoutOf(t, at)
+	if err := a.competitions(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r := a.findings.report(); r.Failed > 0 || r.ByClass.Recomputed != len(names) {
+		t.Fatalf("an honest season: %+v", r)
+	}
+	a.exec.spec.Rungs[0].Model.Dim = 32
+	a.findings = newFindings()
+	if err := a.competitions(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r := a.findings.report(); r.Failed != len(names) || !strings.Contains(r.Failures[0].Claim, at.String()) {
+		t.Errorf("a season that was held at another size: %+v", r.Failures)
 	}
 }
 
