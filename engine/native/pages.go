@@ -83,17 +83,16 @@ func (p *pages) clear(page int32) {
 	}
 }
 
-// head returns the keys and values of one head in one page as they are
+// floats returns the keys or the values of one head in one page as they are
 // multiplied with; those of 16 bits are widened into the worker's memory.
-func (p *pages) head(layer int, page int32, kv int, w *worker) (keys, values []float32) {
+func (p *pages) floats(set *kernel.Set, all [][]float32, small [][]uint16, layer int, page int32, kv int, w *worker) []float32 {
 	n, at := p.tokens*p.dims.head, p.at(page, kv)
 	if !p.half {
-		return p.keys[layer][at : at+n], p.values[layer][at : at+n]
+		return all[layer][at : at+n]
 	}
-	keys, values = grow(&w.keys, n), grow(&w.values, n)
-	kernel.Widen(keys, p.smallKeys[layer][at:at+n])
-	kernel.Widen(values, p.smallValues[layer][at:at+n])
-	return keys, values
+	wide := grow(&w.keys, n)
+	set.Widen(wide, small[layer][at:at+n])
+	return wide
 }
 
 // attend computes the attention of n positions of one head, of which first is the
@@ -115,7 +114,7 @@ func (p *pages) attend(set *kernel.Set, layer int, table []int32, kv, n, first i
 	stride := (used*p.tokens + 15) &^ 15
 	scores := grow(&w.probs, n*stride)
 	for i, page := range table[:used] {
-		keys, _ := p.head(layer, page, kv, w)
+		keys := p.floats(set, p.keys, p.smallKeys, layer, page, kv, w)
 		set.Multiply(n, p.tokens, d.head, kernel.Left{Data: q, Row: rowQ, Step: 1}, kernel.Right{Data: keys, Row: p.tokens},
 			scores[i*p.tokens:], stride, false, &w.Scratch)
 	}
@@ -127,7 +126,7 @@ func (p *pages) attend(set *kernel.Set, layer int, table []int32, kv, n, first i
 		softmax(set, scores[r*stride:(r+1)*stride], seen, total, d.scale)
 	}
 	for i, page := range table[:used] {
-		_, values := p.head(layer, page, kv, w)
+		values := p.floats(set, p.values, p.smallValues, layer, page, kv, w)
 		set.Multiply(n, d.head, min(p.tokens, total-i*p.tokens), kernel.Left{Data: scores[i*p.tokens:], Row: stride, Step: 1},
 			kernel.Right{Data: values, Row: d.head}, y, rowY, i > 0, &w.Scratch)
 	}

@@ -29,6 +29,7 @@ func main() {
 		row(groups, false)
 		row(groups, true)
 	}
+	widen()
 	Generate()
 }
 

@@ -202,12 +202,17 @@ func TestRows(t *testing.T) {
 		data := fill(rng, groups*k*step+200)
 		half, wide := make([]uint16, len(data)), make([]float32, len(data))
 		kernel.Narrow(half, data)
-		kernel.Widen(wide, half)
+		kernel.Default().Widen(wide, half)
 		var at []int
 		for range groups {
 			at = append(at, rng.IntN(len(data)-(k-1)*step-kernel.GroupColumns+1))
 		}
 		from := fill(rng, groups*kernel.GroupColumns)
+		for _, set := range kernel.Available() {
+			again := make([]float32, len(half))
+			set.Widen(again, half)
+			equalBits(t, seed, set.Name()+" widen", again, wide)
+		}
 		for _, set := range kernel.Available() {
 			var scratch kernel.Scratch
 			packed := make([]float32, set.PackedLen(k, n))

@@ -135,9 +135,15 @@ func Narrow(dst []uint16, x []float32) {
 }
 
 // Widen is the inverse of Narrow, up to what was rounded.
-func Widen(dst []float32, x []uint16) {
+func (s *Set) Widen(dst []float32, x []uint16) {
 	dst = dst[:len(x)]
-	for i, h := range x {
-		dst[i] = widen(h)
+	n := 0
+	if s.isa == avx512 {
+		if n = len(x) &^ 15; n > 0 {
+			widenBlocks(dst[:n], x[:n])
+		}
+	}
+	for i, h := range x[n:] {
+		dst[n+i] = widen(h)
 	}
 }

@@ -25,3 +25,5 @@ func (s *Set) rowHalf(k int, a []float32, data []uint16, at, next []int, step in
 		rowHalf2x32AVX512(int64(k), &a[0], &data[at[0]], &data[at[1]], &data[next[0]], &data[next[1]], int64(2*step), &c[0], begin)
 	}
 }
+
+func widenBlocks(dst []float32, x []uint16) { widenAVX512(int64(len(x)/16), &dst[0], &x[0]) }

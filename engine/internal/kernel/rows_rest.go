@@ -8,3 +8,5 @@ func (s *Set) row(k int, a, data []float32, at, next []int, step int, c []float3
 
 func (s *Set) rowHalf(k int, a []float32, data []uint16, at, next []int, step int, c []float32, add bool) {
 }
+
+func widenBlocks(dst []float32, x []uint16) {}

@@ -1036,3 +1036,20 @@ loop:
 	VMOVUPS      Z3, 192(BX)
 	VZEROUPPER
 	RET
+
+// func widenAVX512(n int64, dst *float32, src *uint16)
+// Requires: AVX, AVX512F
+TEXT ·widenAVX512(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ dst+8(FP), CX
+	MOVQ src+16(FP), DX
+
+loop:
+	VCVTPH2PS (DX), Z0
+	VMOVUPS   Z0, (CX)
+	ADDQ      $0x20, DX
+	ADDQ      $0x40, CX
+	DECQ      AX
+	JNZ       loop
+	VZEROUPPER
+	RET

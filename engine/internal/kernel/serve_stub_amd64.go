@@ -25,3 +25,6 @@ func row2x32AVX512(k int64, a *float32, b0 *float32, b1 *float32, n0 *float32, n
 
 //go:noescape
 func rowHalf2x32AVX512(k int64, a *float32, b0 *uint16, b1 *uint16, n0 *uint16, n1 *uint16, stepB int64, c *float32, add int64)
+
+//go:noescape
+func widenAVX512(n int64, dst *float32, src *uint16)
