@@ -95,7 +95,7 @@ func (w *turn) settleTask(recipe crescendo.Hash, r TaskResult) error {
 	}
 	r.Author, e.Out = e.Author, "evaluation task, not kept: it does not tell recipes apart"
 	if r.Kept {
-		e.Out = "evaluation task, kept"
+		e.Out = TaskKept
 		w.tasks = append(w.tasks, e.Author)
 	}
 	w.emit("research.task-judged", "recipe", recipe, "author", e.Author, "task", r.Task, "items", r.Items, "n", r.N, "mean", r.Mean,

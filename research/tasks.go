@@ -207,3 +207,6 @@ func keepTask(s kv.Store, m *MsgRevealEntry) error {
 	}
 	return Tasks.Set(s, m.Task, m.Recipe.Evaluation[:])
 }
+
+// TaskKept is what the entry of a kept task says.
+const TaskKept = "evaluation task, kept"

@@ -251,6 +251,8 @@ func entryState(c Contest, e EntryLine) page.Cell {
 		return page.Cell{Text: "a copy of " + e.CopyOf.Short() + ": it earns nothing", Class: "bad"}
 	case e.Kept:
 		return page.Cell{Text: "kept for the next rung", Class: "good"}
+	case e.Out == research.TaskKept:
+		return page.Cell{Text: e.Out, Class: "good"}
 	case e.Out != "":
 		return page.Cell{Text: e.Out, Class: "warn"}
 	case e.Stage > 0:
