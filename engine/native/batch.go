@@ -197,7 +197,7 @@ func (b *batch) normalize(r int, x, gains []float32) {
 // shrink prepares a row for the int8 product that follows, if one does.
 func (b *batch) shrink(r int, x []float32, width int) {
 	if b.small != nil {
-		b.small.Set(r, x[r*width:(r+1)*width])
+		b.small.Set(b.set, r, x[r*width:(r+1)*width])
 	}
 }
 

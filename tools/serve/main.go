@@ -30,6 +30,7 @@ func main() {
 		row(groups, true)
 	}
 	widen()
+	small()
 	Generate()
 }
 

@@ -129,8 +129,15 @@ const (
 
 // Set rounds a row, ties to even: the largest magnitude of a block becomes 127. A
 // block that is not finite has a scale of NaN.
-func (s *Small) Set(r int, x []float32) {
-	for b := 0; b*block < len(x); b++ {
+func (s *Small) Set(set *Set, r int, x []float32) {
+	first := 0
+	if set.isa == avx512 {
+		if first = len(x) / block; first > 0 {
+			at := r * s.blocks
+			smallBlocks(first, x, s.data[at*block:(at+first)*block], s.scales[at:at+first], s.offsets[at:at+first])
+		}
+	}
+	for b := first; b*block < len(x); b++ {
 		from := x[b*block : min(len(x), (b+1)*block)]
 		to, at := s.data[(r*s.blocks+b)*block:][:block], r*s.blocks+b
 		top := magnitude(from)

@@ -38,7 +38,7 @@ func TestInt8Bits(t *testing.T) {
 		lefts := make([][]float32, rows)
 		for r := range lefts {
 			lefts[r] = fill(rng, in)
-			x.Set(r, lefts[r])
+			x.Set(kernel.Available()[0], r, lefts[r])
 		}
 		add, rowY := rng.IntN(2) == 0, out+rng.IntN(5)
 		start := fill(rng, rows*rowY)
@@ -113,7 +113,7 @@ func TestInt8Extremes(t *testing.T) {
 			row[i] = sign * 127
 		}
 		x := kernel.NewSmall(1, in)
-		x.Set(0, row)
+		x.Set(kernel.Default(), 0, row)
 		for _, set := range kernel.Available() {
 			y := make([]float32, out)
 			m.Multiply(set, 1, x, 0, 1, y, out, false)
@@ -126,7 +126,7 @@ func TestInt8Extremes(t *testing.T) {
 		for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))} {
 			spoiled := append([]float32(nil), row...)
 			spoiled[50] = bad
-			x.Set(0, spoiled)
+			x.Set(kernel.Default(), 0, spoiled)
 			for _, set := range kernel.Available() {
 				y := make([]float32, out)
 				m.Multiply(set, 1, x, 0, 1, y, out, false)
@@ -140,7 +140,7 @@ func TestInt8Extremes(t *testing.T) {
 				t.Errorf("a row with %v is stored", bad)
 			}
 		}
-		x.Set(0, append([]float32{1e-40, -1e-40}, make([]float32, in-2)...))
+		x.Set(kernel.Default(), 0, append([]float32{1e-40, -1e-40}, make([]float32, in-2)...))
 		y := make([]float32, out)
 		m.Multiply(kernel.Default(), 1, x, 0, 1, y, out, false)
 		if y[0] != 0 {

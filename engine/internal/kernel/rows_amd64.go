@@ -27,3 +27,7 @@ func (s *Set) rowHalf(k int, a []float32, data []uint16, at, next []int, step in
 }
 
 func widenBlocks(dst []float32, x []uint16) { widenAVX512(int64(len(x)/16), &dst[0], &x[0]) }
+
+func smallBlocks(n int, x []float32, data []int8, scales []float32, offsets []int32) {
+	smallAVX512(int64(n), &x[0], &data[0], &scales[0], &offsets[0])
+}

@@ -10,3 +10,5 @@ func (s *Set) rowHalf(k int, a []float32, data []uint16, at, next []int, step in
 }
 
 func widenBlocks(dst []float32, x []uint16) {}
+
+func smallBlocks(n int, x []float32, data []int8, scales []float32, offsets []int32) {}

@@ -1053,3 +1053,84 @@ loop:
 	JNZ       loop
 	VZEROUPPER
 	RET
+
+// func smallAVX512(n int64, x *float32, q *int8, scales *float32, offsets *int32)
+// Requires: AVX, AVX2, AVX512F
+TEXT ·smallAVX512(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         q+16(FP), DX
+	MOVQ         scales+24(FP), BX
+	MOVQ         offsets+32(FP), SI
+	MOVL         $0x7fffffff, DI
+	VPBROADCASTD DI, Z0
+	MOVL         $0x42fe0000, DI
+	VMOVD        DI, X1
+
+loop:
+	VMOVUPS       (CX), Z2
+	VMOVUPS       64(CX), Z3
+	VPANDD        Z2, Z0, Z4
+	VPANDD        Z3, Z0, Z5
+	VPMAXUD       Z5, Z4, Z4
+	VEXTRACTI64X4 $0x01, Z4, Y5
+	VPMAXUD       Y5, Y4, Y4
+	VEXTRACTI128  $0x01, Y4, X5
+	VPMAXUD       X5, X4, X4
+	VPSHUFD       $0x4e, X4, X5
+	VPMAXUD       X5, X4, X4
+	VPSHUFD       $0xb1, X4, X5
+	VPMAXUD       X5, X4, X4
+	VMOVD         X4, DI
+	CMPL          DI, $0x0d800000
+	JB            zero
+	CMPL          DI, $0x7f800000
+	JAE           bad
+	VDIVSS        X4, X1, X5
+	VBROADCASTSS  X5, Z5
+	VMULPS        Z5, Z2, Z2
+	VMULPS        Z5, Z3, Z3
+	VCVTPS2DQ     Z2, Z2
+	VCVTPS2DQ     Z3, Z3
+	VPMOVDB       Z2, (DX)
+	VPMOVDB       Z3, 16(DX)
+	VDIVSS        X1, X4, X4
+	VMOVSS        X4, (BX)
+	VPADDD        Z3, Z2, Z2
+	VEXTRACTI64X4 $0x01, Z2, Y3
+	VPADDD        Y3, Y2, Y2
+	VEXTRACTI128  $0x01, Y2, X3
+	VPADDD        X3, X2, X2
+	VPSHUFD       $0x4e, X2, X3
+	VPADDD        X3, X2, X2
+	VPSHUFD       $0xb1, X2, X3
+	VPADDD        X3, X2, X2
+	VMOVD         X2, DI
+	SHLL          $0x07, DI
+	NEGL          DI
+	MOVL          DI, (SI)
+
+next:
+	ADDQ $0x00000080, CX
+	ADDQ $0x20, DX
+	ADDQ $0x04, BX
+	ADDQ $0x04, SI
+	DECQ AX
+	JNZ  loop
+	VZEROUPPER
+	RET
+
+bad:
+	MOVL $0x7fc00000, DI
+	JMP  clear
+
+zero:
+	XORL DI, DI
+
+clear:
+	MOVL    DI, (BX)
+	XORL    DI, DI
+	MOVL    DI, (SI)
+	VPXOR   Y2, Y2, Y2
+	VMOVDQU Y2, (DX)
+	JMP     next

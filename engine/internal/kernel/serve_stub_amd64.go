@@ -28,3 +28,6 @@ func rowHalf2x32AVX512(k int64, a *float32, b0 *uint16, b1 *uint16, n0 *uint16, 
 
 //go:noescape
 func widenAVX512(n int64, dst *float32, src *uint16)
+
+//go:noescape
+func smallAVX512(n int64, x *float32, q *int8, scales *float32, offsets *int32)
