@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/blob"
@@ -28,8 +29,12 @@ type texts struct {
 	asked chan crescendo.Hash
 }
 
-// maxTexts bounds how many corpora are remembered; a rung has one.
-const maxTexts = 256
+// maxTexts bounds how many corpora are remembered; a rung has one. One that
+// cannot be read is left alone for textPause.
+const (
+	maxTexts  = 256
+	textPause = time.Minute
+)
 
 func newTexts() *texts {
 	return &texts{known: map[crescendo.Hash]text{}, asked: make(chan crescendo.Hash, 8)}
@@ -64,7 +69,7 @@ func (t *texts) run(ctx context.Context, blobs blob.Store, learned func(crescend
 			x, err := readText(ctx, blobs, manifest)
 			t.mu.Lock()
 			if err != nil {
-				delete(t.known, manifest) // it may come later: ask again
+				time.AfterFunc(textPause, func() { t.forget(manifest) }) // it may come later: ask again then
 			} else {
 				t.known[manifest] = x
 			}
@@ -72,6 +77,13 @@ func (t *texts) run(ctx context.Context, blobs blob.Store, learned func(crescend
 			learned(manifest, err)
 		}
 	}
+}
+
+// forget has a corpus that could not be read asked for again.
+func (t *texts) forget(manifest crescendo.Hash) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.known, manifest)
 }
 
 func readText(ctx context.Context, blobs blob.Store, manifest crescendo.Hash) (text, error) {
