@@ -38,7 +38,7 @@ func newElsewhere(t *testing.T) *elsewhere {
 		name := filepath.Join(e.text, string(rune('a'+i))+".txt")
 		must(t, os.WriteFile(name, []byte(strings.Repeat(line, 40+i)), 0o600))
 	}
-	tok, err := tokenizer.Train(t.Context(), [][]byte{[]byte(strings.Repeat(line, 9))}, 290, nil)
+	tok, err := tokenizer.Train(t.Context(), [][]byte{[]byte(strings.Repeat("other words were read where it was trained\n", 9))}, 290, nil)
 	must(t, err)
 	raw, err := tok.MarshalJSON()
 	must(t, err)
