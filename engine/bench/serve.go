@@ -10,6 +10,7 @@ import (
 const (
 	servePage   = 32  // tokens
 	servePiece  = 128 // tokens of a prompt in one step, as package serve has it
+	servePrompt = 256 // tokens, or half the context if that is less
 	serveRun    = 4   // steps timed together
 	serveRounds = 16
 )
@@ -35,7 +36,10 @@ type ServeResult struct {
 	SHA256 string `json:"logits_sha256"` // of the last step
 }
 
-// Serve measures a prompt of half the context, for one text, and then tokens one
+// Prompt is how long a prompt Serve measures for a shape.
+func Prompt(s engine.Shape) int { return min(s.Context/2, servePrompt) }
+
+// Serve measures a prompt, for one text, and then tokens one
 // by one for a batch of texts that are as long.
 func Serve(m engine.Model, s ServeSettings) (ServeResult, error) {
 	r := ServeResult{Batch: s.Batch, Int8: s.Int8}
@@ -67,7 +71,7 @@ func Serve(m engine.Model, s ServeSettings) (ServeResult, error) {
 
 // prefill gives every text its prompt, and the first one again some times.
 func (r *ServeResult) prefill(batch engine.Batch, texts []engine.Run, s engine.Shape) error {
-	n := s.Context / 2
+	n := Prompt(s)
 	for i := range max(len(texts), 3) {
 		text := texts[i%len(texts)]
 		prompt := Tokens(uint64(99+i%len(texts)), s.Vocab, n)

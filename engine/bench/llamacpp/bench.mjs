@@ -15,7 +15,7 @@ const request = JSON.parse(requestText);
 
 const llama = await getLlama({gpu: false, build: "never", maxThreads: request.threads, logLevel: LlamaLogLevel.error});
 const model = await llama.loadModel({modelPath: request.model, gpuLayers: 0});
-const half = Math.floor(request.context / 2);
+const half = request.prompt ?? Math.floor(request.context / 2);
 
 function cpuSeconds() {
     const u = process.cpuUsage();

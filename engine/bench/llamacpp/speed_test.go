@@ -27,6 +27,7 @@ type request struct {
 	Model      string `json:"model"`
 	Vocabulary int    `json:"vocabulary"`
 	Context    int    `json:"context"`
+	Prompt     int    `json:"prompt"`
 	Threads    int    `json:"threads"`
 	Batches    []int  `json:"batches"`
 	Rounds     int    `json:"rounds"`
@@ -83,7 +84,7 @@ func compare(t *testing.T, name string, threads int, kind gguf.Type) {
 	batches := []int{1, 8}
 	ours, theirs := make([]bench.ServeResult, len(batches)), make([]bench.ServeResult, len(batches))
 	for _, flash := range []bool{false, true} {
-		for i, r := range ask(t, request{Model: file, Vocabulary: spec.Shape.Vocab, Context: spec.Shape.Context, Threads: threads,
+		for i, r := range ask(t, request{Model: file, Vocabulary: spec.Shape.Vocab, Context: spec.Shape.Context, Prompt: bench.Prompt(spec.Shape), Threads: threads,
 			Batches: batches, Rounds: 16, Run: 4, Flash: flash}) {
 			theirs[i].Prefill, theirs[i].Decode = max(theirs[i].Prefill, r.Prefill), max(theirs[i].Decode, r.Decode)
 			theirs[i].PrefillByCPU, theirs[i].DecodeByCPU = max(theirs[i].PrefillByCPU, r.PrefillByCPU), max(theirs[i].DecodeByCPU, r.DecodeByCPU)
