@@ -103,7 +103,7 @@ bits-test:
 # pages of a hub that runs already.
 .PHONY: browser-test
 browser-test: build
-	CRESCENDO_BIN=$(CURDIR)/bin CRESCENDO_BROWSER=required $(GO) test -count=1 -timeout 25m -v -run 'TestHub$$' ./role/hub/browsertest
+	CRESCENDO_BIN=$(CURDIR)/bin CRESCENDO_BROWSER=required $(GO) test -count=1 -timeout 40m -v -run 'TestHub$$' ./role/hub/browsertest
 
 # Uses a ledger and its hub with CosmJS, the library of Cosmos wallets; needs
 # node, npm and the network.

@@ -63,12 +63,22 @@ func (m *Model) height() crescendo.Height {
 	return m.replica.Height()
 }
 
+// know notes which block is the newest, and wakes nobody.
+func (m *Model) know(target crescendo.Height) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.target = max(m.target, target)
+}
+
 // advance takes over the blocks that exist, or waits for the next one.
 func (m *Model) advance(ctx context.Context, source Source) error {
 	head, err := source.Head(ctx)
 	if err != nil {
 		return fmt.Errorf("ask for the newest block: %w", err)
 	}
+	// Said before the blocks are executed: whoever looks meanwhile is to know
+	// that they are missing.
+	m.know(head)
 	if err := m.add(ctx, m.pending); err != nil {
 		return err
 	}
