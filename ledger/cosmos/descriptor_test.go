@@ -97,8 +97,10 @@ func kindOf(t reflect.Type) (protoreflect.Kind, reflect.Type) {
 	}[t.Kind()], t
 }
 
-// snake turns KeyCheck into key_check and KVHeads into kv_heads.
+// snake turns KeyCheck into key_check, KVHeads into kv_heads and PerKiB into
+// per_kib.
 func snake(name string) string {
+	name = strings.ReplaceAll(name, "KiB", "Kib")
 	var b strings.Builder
 	runes := []rune(name)
 	for i, r := range runes {
