@@ -135,7 +135,9 @@ func checkRetokenized(t *testing.T, w *world) {
 	if plan, err := outer.PlanOf(spec, 1); err != nil || plan.Shape.Vocab != 360 || reader.Manifest().Vocab != 360 || reader.Manifest().Root != run.Root {
 		t.Errorf("a model of %d tokens and a corpus of %d, error %v", plan.Shape.Vocab, reader.Manifest().Vocab, err)
 	}
-	open := func(ctx context.Context, h crescendo.Hash) (*corpus.Reader, error) { return corpus.Open(ctx, w.blobs, h) }
+	open := func(ctx context.Context, h crescendo.Hash) (*corpus.Reader, error) {
+		return corpus.Open(ctx, w.blobs, h)
+	}
 	if err := outer.CheckCorpus(w.ctx, spec, 1, state, run.Corpus, open); err != nil {
 		t.Errorf("the right corpus: %v", err)
 	}
