@@ -124,8 +124,13 @@ func (c *choice) attempt(ctx context.Context) error {
 		p.lookAgain()
 	}
 	var f failed
-	if errors.As(err, &f) && (f.Code == prompt.FailFunds || f.Code == prompt.FailSession) {
-		s.broken = true
+	if errors.As(err, &f) {
+		switch {
+		case f.Code == prompt.FailSession && s.young():
+			return unavailable("the vault does not know session %d yet: %v", s.id, err)
+		case f.Code == prompt.FailFunds, f.Code == prompt.FailSession:
+			s.broken = true
+		}
 	}
 	if errors.Is(err, errReceipt) {
 		err = nil // the answer is whole; the session is over

@@ -58,7 +58,15 @@ type session struct {
 	unsure  uint64 // output tokens of interrupted answers that may or may not be charged
 	maybe   uint64 // requests likewise
 	broken  bool   // not to be used again
+	opened  time.Time
 }
+
+// settling is how long a vault may take to see a session that the ledger has:
+// it believes only blocks that have been proved to it.
+const settling = 10 * time.Second
+
+// young reports whether the vault may not have seen the session yet.
+func (s *session) young() bool { return time.Since(s.opened) < settling }
 
 func newPool(cfg Config) (*pool, error) {
 	p := &pool{
@@ -157,7 +165,7 @@ func (p *pool) begin(ctx context.Context, s service, o offer) (*session, error) 
 		return nil, fmt.Errorf("open session: the ledger did not say its number")
 	}
 	opened := &session{
-		id: id, rung: o.rung, vault: s.vault, sealKey: s.record.SealKey, signKey: s.record.SignKey, key: private,
+		id: id, rung: o.rung, opened: time.Now(), vault: s.vault, sealKey: s.record.SealKey, signKey: s.record.SignKey, key: private,
 		terms: inference.Session{Escrow: escrow, InputPrice: o.price.InputPrice, OutputPrice: o.price.OutputPrice},
 	}
 	p.mu.Lock()
