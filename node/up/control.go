@@ -191,6 +191,9 @@ func (w workshop) lastPayload(ctx context.Context) (delta, error) {
 				return delta{}, err
 			}
 			for _, work := range works {
+				if !work.Value.Available {
+					continue // nobody has to be able to fetch it
+				}
 				d.blob = work.Value.Payload
 				if held, err := w.u.blobs.Has(ctx, d.blob); err == nil && held && !d.blob.IsZero() {
 					return d, nil

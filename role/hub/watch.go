@@ -10,11 +10,9 @@ import (
 	"github.com/crescendo-network/crescendo/training"
 )
 
-// deltaRounds is of how many closed rounds deltas are looked at.
-const deltaRounds = 3
-
 // Deltas lists the newest deltas that anybody must be able to fetch, newest
-// rounds first.
+// rounds first, as many as are looked at: rounds of a small rung may take less
+// than a second, and each is to be seen by one of the looks.
 func (h *Hub) Deltas() []nodes.Sample {
 	var out []nodes.Sample
 	err := h.read(func(f *facts) error {
@@ -23,7 +21,7 @@ func (h *Hub) Deltas() []nodes.Sample {
 			return nil
 		}
 		closed := r.closed()
-		for n := closed; n > 0 && n+deltaRounds > closed; n-- {
+		for n := closed; n > 0 && len(out) < nodes.MaxSamples; n-- {
 			works, err := training.Works.List(f.State, nil, kv.MaxPage, uint32(r.id), n)
 			if err != nil {
 				return err

@@ -150,7 +150,7 @@ func (w *Watch) relay(ctx context.Context, base string) (relay, vault Node) {
 	}
 	vault.State, vault.Detail = Answers, "vault "+clip(said.Vault, 8)
 	var missing []string
-	for _, m := range said.Measures[:min(len(said.Measures), maxSamples)] {
+	for _, m := range said.Measures[:min(len(said.Measures), MaxSamples)] {
 		if !m.Held {
 			missing = append(missing, clip(m.Name, maxText))
 		}
@@ -161,7 +161,7 @@ func (w *Watch) relay(ctx context.Context, base string) (relay, vault Node) {
 	case !said.Accepted:
 		vault.Detail += ", not accepted yet"
 	case len(said.Serving) > 0:
-		vault.Detail += fmt.Sprintf(", serves rungs %v", said.Serving[:min(len(said.Serving), maxSamples)])
+		vault.Detail += fmt.Sprintf(", serves rungs %v", said.Serving[:min(len(said.Serving), MaxSamples)])
 	default:
 		vault.Detail += ", accepted, serves nothing yet"
 	}

@@ -27,11 +27,14 @@ const (
 	patience   = 5 * time.Second  // for one answer
 	maxAnswer  = 256 << 10
 	maxPeers   = 64
-	maxSamples = 24      // blobs fetched in one look
-	maxSample  = 4 << 20 // bytes of all of them together
+	maxSample  = 4 << 20 // bytes of all samples of one look together
 	remembered = 10 * time.Minute
 	maxText    = 80
 )
+
+// MaxSamples is how many blobs are fetched in one look. It is more than the
+// smallest rung reveals between two looks (ten rounds of six trainers).
+const MaxSamples = 64
 
 // States of a Node.
 const (
@@ -207,7 +210,7 @@ func (w *Watch) blobs(ctx context.Context) Blobs {
 		out.Trouble = append(out.Trouble, t)
 	}
 	for _, s := range w.c.Samples() {
-		if len(samples) < maxSamples && !slices.ContainsFunc(samples, func(have Sample) bool { return have.Blob == s.Blob }) {
+		if len(samples) < MaxSamples && !slices.ContainsFunc(samples, func(have Sample) bool { return have.Blob == s.Blob }) {
 			samples = append(samples, s)
 		}
 	}
@@ -247,7 +250,7 @@ func noted(all []Trouble, s Sample, err error, now int64) []Trouble {
 		all[i].Till = now
 	case err != nil && i < 0:
 		all = slices.Insert(slices.Clone(all), 0, Trouble{Blob: s.Blob, Name: s.Name, Text: clip(err.Error(), 3*maxText), From: now})
-		all = all[:min(len(all), maxSamples)]
+		all = all[:min(len(all), MaxSamples)]
 	}
 	return all
 }

@@ -233,7 +233,7 @@ func TestBlobsAreFetchedInMeasure(t *testing.T) {
 		samples = append(samples, Sample{h, 1, "delta"})
 	}
 	w := New(Config{Archive: "http://192.0.2.1:1", Store: store, Samples: func() []Sample { return samples }, Now: func() time.Time { return now }})
-	if got := w.blobs(t.Context()).Checked; got != maxSamples {
+	if got := w.blobs(t.Context()).Checked; got != MaxSamples {
 		t.Errorf("%d of 100 were fetched", got)
 	}
 	now = now.Add(farPause - time.Second)
