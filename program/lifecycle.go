@@ -177,7 +177,8 @@ func (c *call) openSession(m *inference.MsgOpen) error {
 		return err
 	}
 	p := c.spec.Rungs[m.Rung-1].Inference
-	terms := inference.Terms{Operator: v.Operator, VaultKey: v.SignKey, InputPrice: p.InputPrice, OutputPrice: p.OutputPrice, GraceBlocks: p.GraceBlocks}
+	terms := inference.Terms{Operator: v.Operator, VaultKey: v.SignKey, InputPrice: p.InputPrice, OutputPrice: p.OutputPrice, GraceBlocks: p.GraceBlocks,
+		Weights: p.Weights}
 	return c.join(inference.OpenSession(c.env, c.store, m, terms))
 }
 

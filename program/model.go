@@ -73,15 +73,54 @@ func (m Model) validateExtras() error {
 	return nil
 }
 
+// MaxExperts bounds Model.Experts. With the other bounds every count of
+// parameters stays inside 64 bits.
+const MaxExperts = 1024
+
+// Mixture reports whether the model is a mixture of experts.
+func (m Model) Mixture() bool { return m.Experts > 0 }
+
+func (m Model) validateExperts() error {
+	const million = 1000000
+	switch {
+	case m.Experts == 0 && m.ExpertsPerToken != 0:
+		return fmt.Errorf("experts-per-token: %d, but the model has no experts; say experts: too, or neither", m.ExpertsPerToken)
+	case m.Experts == 0 && m.BalanceMillionths != 0:
+		return fmt.Errorf("balance-millionths: %d, but the model has no experts; say experts: too, or leave it out", m.BalanceMillionths)
+	case m.Experts == 0:
+		return nil
+	case m.Experts < 2 || m.Experts > MaxExperts:
+		return fmt.Errorf("experts: %d, want 2 to %d, or leave it out for a plain model", m.Experts, MaxExperts)
+	case m.ExpertsPerToken == 0 || m.ExpertsPerToken > m.Experts:
+		return fmt.Errorf("experts-per-token: %d, want 1 to %d, which is how many experts there are", m.ExpertsPerToken, m.Experts)
+	case m.BalanceMillionths > million:
+		return fmt.Errorf("balance-millionths: %d, at most %d", m.BalanceMillionths, million)
+	case m.FFNBias:
+		return fmt.Errorf("ffn-bias: experts have no biases; leave it out")
+	}
+	return nil
+}
+
 // Parameters returns the exact number of weights of a model with the given
 // vocabulary, norms included.
-func Parameters(m Model, vocab uint32) uint64 {
+func Parameters(m Model, vocab uint32) uint64 { return m.count(vocab, m.Experts) }
+
+// ActiveParameters returns how many of them one token uses: all, unless the
+// model is a mixture of experts.
+func ActiveParameters(m Model, vocab uint32) uint64 { return m.count(vocab, m.ExpertsPerToken) }
+
+// count counts so many experts a layer.
+func (m Model) count(vocab, experts uint32) uint64 {
 	if m.Heads == 0 {
 		return 0
 	}
 	dim, layers, ffn := uint64(m.Dim), uint64(m.Layers), uint64(m.FFN)
 	kv := dim / uint64(m.Heads) * uint64(m.KVHeads)
-	layer := 2*dim*dim + 2*dim*kv + 3*dim*ffn + 2*dim
+	feed := 3 * dim * ffn
+	if m.Mixture() {
+		feed = uint64(experts)*feed + uint64(m.Experts)*dim // all of the router
+	}
+	layer := 2*dim*dim + 2*dim*kv + feed + 2*dim
 	if m.QKVBias {
 		layer += dim + 2*kv
 	}
@@ -104,6 +143,12 @@ func (s Spec) Parameters(rung int) uint64 {
 	return Parameters(m, m.Vocabulary(s.Corpus.Vocabulary))
 }
 
+// ActiveParameters returns how many weights of the rung's model a token uses.
+func (s Spec) ActiveParameters(rung int) uint64 {
+	m := s.Rungs[rung].Model
+	return ActiveParameters(m, m.Vocabulary(s.Corpus.Vocabulary))
+}
+
 // RoundTokens is the number of target tokens a trainer works through in one
 // round.
 func (r Rung) RoundTokens() uint64 {
@@ -121,7 +166,8 @@ func (m Model) String() string {
 	for _, f := range []struct {
 		name  string
 		value uint32
-	}{{"vocab", m.Vocab}, {"rope-theta", m.RopeTheta}, {"norm-eps-billionths", m.NormEpsBillionths}} {
+	}{{"vocab", m.Vocab}, {"rope-theta", m.RopeTheta}, {"norm-eps-billionths", m.NormEpsBillionths},
+		{"experts", m.Experts}, {"experts-per-token", m.ExpertsPerToken}, {"balance-millionths", m.BalanceMillionths}} {
 		if f.value != 0 {
 			text += fmt.Sprintf(", %s: %d", f.name, f.value)
 		}

@@ -13,7 +13,8 @@ import (
 // Effective returns the programme with a recipe applied to a rung. A recipe
 // chooses how a budget is used, not how large it is: a shape may have at most
 // the programme's parameters, a context at most its tokens, and the steps of a
-// round follow from the tokens that the programme gives it.
+// round follow from the tokens that the programme gives it. A mixture keeps the
+// number of its experts whatever its shape; ffn is the width of each.
 func Effective(spec Spec, rung crescendo.RungID, recipe research.Recipe) (Spec, error) {
 	if rung == 0 || int(rung) > len(spec.Rungs) {
 		return Spec{}, crescendo.Errorf(crescendo.CodeNotFound, "rung %d: the programme has rungs 1 to %d", rung, len(spec.Rungs))
@@ -66,6 +67,10 @@ func fit(spec Spec, budget Rung, r *Rung, recipe research.Recipe) error {
 	}
 	if have, most := Parameters(r.Model, vocab), Parameters(budget.Model, given); have > most {
 		return fmt.Errorf("model: %d parameters, the rung's budget is %d", have, most)
+	}
+	// Of a mixture a token's own part is what trainers are paid to compute.
+	if have, most := ActiveParameters(r.Model, vocab), ActiveParameters(budget.Model, given); have > most {
+		return fmt.Errorf("model: a token uses %d parameters, the rung's budget is %d", have, most)
 	}
 	switch {
 	case recipe.Context != 0 && budget.Model.Context%recipe.Context != 0:

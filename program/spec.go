@@ -76,6 +76,12 @@ type Model struct {
 	RopeScaling       RopeScaling `pb:"12" yaml:"rope-scaling" json:",omitzero"`
 	OutBias           bool        `pb:"13" yaml:"out-bias" json:",omitzero"` // a bias on what attention adds
 	FFNBias           bool        `pb:"14" yaml:"ffn-bias" json:",omitzero"` // biases in the feed-forward
+
+	// A mixture of experts: each layer has Experts feed-forwards of width FFN, and
+	// a router sends every token to ExpertsPerToken of them. Zero: a plain model.
+	Experts           uint32 `pb:"15" yaml:"experts" json:",omitzero"`
+	ExpertsPerToken   uint32 `pb:"16" yaml:"experts-per-token" json:",omitzero"`
+	BalanceMillionths uint32 `pb:"17" yaml:"balance-millionths" json:",omitzero"` // of the loss for uneven use; 0: none
 }
 
 // Raise is a fixed-price sale: one share costs one unit.
@@ -149,6 +155,7 @@ type Inference struct {
 	InputPrice  crescendo.Amount `pb:"1" yaml:"input-price"`
 	OutputPrice crescendo.Amount `pb:"2" yaml:"output-price"`
 	GraceBlocks uint64           `pb:"3" yaml:"grace-blocks"`
+	Weights     string           `pb:"4" yaml:"weights" json:",omitzero"` // zero: float32; inference.WeightsQ8
 }
 
 // Revenue is the waterfall. OperatorsBP comes off first. Of the rest,

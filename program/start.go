@@ -65,7 +65,8 @@ func (s Spec) grows(i int) error {
 
 // CanGrow reports the first reason why a model cannot be grown into another:
 // width grows by whole factors, heads are copied whole, an output may become one
-// of its own, nothing shrinks but the context, and all else stays. Vocabulary is
+// of its own, a feed-forward may become experts, nothing shrinks but the context,
+// and all else stays. Vocabulary is
 // the corpus's. It is the rule of training/growth, which computes, in integers.
 func CanGrow(from, to Model, vocabulary uint32) error {
 	from, to = from.plain(vocabulary), to.plain(vocabulary)
@@ -85,10 +86,14 @@ func CanGrow(from, to Model, vocabulary uint32) error {
 		return fmt.Errorf("%d layers are fewer than %d", to.Layers, from.Layers)
 	case to.Tied && !from.Tied:
 		return errors.New("an output of its own cannot become the embedding")
+	case from.Mixture() && (to.Experts != from.Experts || to.ExpertsPerToken != from.ExpertsPerToken):
+		return fmt.Errorf("%d experts, %d a token, cannot become %d, %d a token; only a plain model becomes a mixture, and then its experts stay as many",
+			from.Experts, from.ExpertsPerToken, to.Experts, to.ExpertsPerToken)
 	}
 	rest := to
 	rest.Dim, rest.Heads, rest.KVHeads, rest.FFN, rest.Layers, rest.Context = from.Dim, from.Heads, from.KVHeads, from.FFN, from.Layers, from.Context
 	rest.Tied = from.Tied
+	rest.Experts, rest.ExpertsPerToken, rest.BalanceMillionths = from.Experts, from.ExpertsPerToken, from.BalanceMillionths
 	if rest != from {
 		return errors.New("vocabulary, norms, biases and rotary embedding must stay")
 	}

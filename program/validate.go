@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/inference"
 	"github.com/crescendo-network/crescendo/research"
 )
 
@@ -113,6 +114,9 @@ func (m Model) validate(vocab uint32) error {
 			return fmt.Errorf("%s: %d, want 1 to %d", f.name, f.value, f.most)
 		}
 	}
+	if err := m.validateExperts(); err != nil { // before anything is counted
+		return err
+	}
 	switch {
 	case m.Dim%m.Heads != 0:
 		return fmt.Errorf("heads: %d does not divide dim %d", m.Heads, m.Dim)
@@ -212,6 +216,9 @@ func (i Inference) validate() error {
 		return fmt.Errorf("output-price: %d per thousand tokens, at most %d", i.OutputPrice, most)
 	case i.GraceBlocks > 1<<32:
 		return fmt.Errorf("grace-blocks: at most %d", uint64(1)<<32)
+	}
+	if err := inference.CheckWeights(i.Weights); err != nil {
+		return fmt.Errorf("weights: %w", err)
 	}
 	return nil
 }

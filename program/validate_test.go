@@ -46,6 +46,9 @@ func TestValidateNamesWhatIsWrong(t *testing.T) {
 		{func(s *program.Spec) { s.Rungs[1].Training.MinTrainers = 4 }, "rung 1 keeps only 3"},
 		{func(s *program.Spec) { s.Rungs[0].Sealing.Policy = "ajar" }, "sealing.policy"},
 		{func(s *program.Spec) { s.Rungs[0].Inference.OutputPrice = 1 << 41 }, "inference.output-price"},
+		{func(s *program.Spec) { s.Rungs[0].Inference.Weights = "q8" }, ""},
+		{func(s *program.Spec) { s.Rungs[0].Inference.Weights = "q4" }, `rung 1: inference.weights: "q4", want float32 (or nothing) or q8`},
+		{func(s *program.Spec) { s.Rungs[1].Inference.Weights = "float32" }, `rung 2: inference.weights: "float32"`}, // one name in state: the zero value
 		{func(s *program.Spec) { s.Rungs[0].Revenue.HoldersBP = 1<<32 - 1; s.Rungs[0].Revenue.ContributorsBP = 2 }, "revenue.holders-bp"},
 		{func(s *program.Spec) { s.Rungs[0].Revenue.OperatorsBP = 10001 }, "revenue.operators-bp"},
 	} {

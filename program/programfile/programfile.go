@@ -18,6 +18,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/inference"
 	"github.com/crescendo-network/crescendo/program"
 )
 
@@ -105,6 +106,9 @@ func fillIn(s *program.Spec) {
 		fill(&r.Training.Codec, "q2")
 		fill(&r.Sealing.Policy, program.SealedUntilRepaid)
 		fillOptimizer(&r.Training.Optimizer)
+		if r.Inference.Weights == inference.WeightsName(inference.WeightsFloat32) {
+			r.Inference.Weights = inference.WeightsFloat32
+		}
 	}
 }
 

@@ -122,6 +122,7 @@ func TestParseRefuses(t *testing.T) {
 		{"heads", change("heads: 2", "heads: 5"), "model.heads: 5 does not divide dim 48", ""},
 		{"no rungs", "name: x\ncorpus: {vocabulary: 512}\nevaluation: {min-evaluators: 1, sequences: 1}\n", "rungs: 0", ""},
 		{"cheat", change("funders: 2", "cheat-kinds: [coppy]"), `did you mean "copy"?`, ""},
+		{"weights", change("grace-blocks: 10}", "grace-blocks: 10, weights: int8}"), `rung 1: inference.weights: "int8", want float32 (or nothing) or q8`, ""},
 		{"policy", change("sealed-until-repaid", "sealed-forever"), "sealing.policy", ""},
 	} {
 		_, _, err := Parse("f.yaml", []byte(c.file))
@@ -171,6 +172,25 @@ func TestDefaults(t *testing.T) {
 	}
 	if demo.FreeRiders != 2 {
 		t.Errorf("%+v", demo)
+	}
+}
+
+// Weights of 8 bits are named; float32 may be, and is the same as saying nothing.
+func TestWeightsOfAnswers(t *testing.T) {
+	good, err := os.ReadFile(filepath.Join(folder, "refund.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for written, want := range map[string]string{"": "", ", weights: float32": "", ", weights: q8": "q8"} {
+		file := strings.Replace(string(good), "grace-blocks: 10}", "grace-blocks: 10"+written+"}", 1)
+		spec, _, err := Parse("f.yaml", []byte(file))
+		if err != nil {
+			t.Errorf("%q: %v", written, err)
+			continue
+		}
+		if got := spec.Rungs[0].Inference.Weights; got != want || (written != "" && file == string(good)) {
+			t.Errorf("%q: weights %q, want %q", written, got, want)
+		}
 	}
 }
 

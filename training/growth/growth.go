@@ -13,6 +13,11 @@
 // An output that was the embedding may become a matrix of its own.
 // A shorter context changes nothing for the texts that still fit.
 //
+// A feed-forward may become a mixture of experts, each of which starts as that
+// feed-forward: whatever the router says, its weights of a token add up to one, and
+// so do equal experts (Komatsuzaki and others 2022). The router is drawn like a
+// fresh one, so that experts see different tokens and part ways.
+//
 // Depth grows by layers that pass the residual stream on: each is a copy of the layer
 // before it with the two matrices that write to the stream set to zero.
 //
@@ -61,11 +66,14 @@ func Check(from, to engine.Shape) error {
 		return fmt.Errorf("grow: %w: %d layers are fewer than %d", ErrShape, to.Layers, from.Layers)
 	case to.Tied && !from.Tied:
 		return fmt.Errorf("grow: %w: an output of its own cannot become the embedding", ErrShape)
+	case from.Experts > 0 && (to.Experts != from.Experts || to.ExpertsPerToken != from.ExpertsPerToken):
+		return fmt.Errorf("grow: %w: %d experts, %d a token, cannot become %d, %d a token", ErrShape, from.Experts, from.ExpertsPerToken, to.Experts, to.ExpertsPerToken)
 	}
 	// All that is left must be equal, whatever fields a shape has or may yet get.
 	rest := to
 	rest.Dim, rest.Heads, rest.KVHeads, rest.FFN, rest.Layers, rest.Context = from.Dim, from.Heads, from.KVHeads, from.FFN, from.Layers, from.Context
 	rest.Tied = from.Tied
+	rest.Experts, rest.ExpertsPerToken, rest.Balance = from.Experts, from.ExpertsPerToken, from.Balance
 	if rest != from {
 		return fmt.Errorf("grow: %w: vocabulary, norms, biases and rotary embedding must be as they were", ErrShape)
 	}
@@ -92,17 +100,21 @@ func Grow(from engine.Shape, params []float32, to engine.Shape, seed uint64, noi
 	}
 	out := make([]float32, to.Parameters())
 	for i, t := range to.Tensors() {
+		w := out[t.Offset : t.Offset+t.Len]
+		kind := kindOf(t.Name)
+		rng := engine.NewSplitMix(seed ^ uint64(i+1)*0x9e3779b97f4a7c15)
+		if g.mixed && kind == router {
+			draw(w, rng)
+			continue
+		}
 		source, identity := g.source(t.Name)
 		src, ok := old[source]
 		if !ok {
 			return nil, fmt.Errorf("grow: %w: no tensor %q to grow %q from", ErrShape, source, t.Name)
 		}
-		w := out[t.Offset : t.Offset+t.Len]
-		kind := kindOf(t.Name)
 		if identity && writes[kind] {
 			continue // zero: the layer adds nothing yet
 		}
-		rng := engine.NewSplitMix(seed ^ uint64(i+1)*0x9e3779b97f4a7c15)
 		if err := g.fill(kind, w, params[src.Offset:src.Offset+src.Len], rng); err != nil {
 			return nil, err
 		}
@@ -116,7 +128,26 @@ func Grow(from engine.Shape, params []float32, to engine.Shape, seed uint64, noi
 // writes are the kinds of tensors that write to the residual stream.
 var writes = map[string]bool{
 	"self_attn.o_proj.weight": true, "self_attn.o_proj.bias": true, "mlp.down_proj.weight": true, "mlp.down_proj.bias": true,
-	"block_sparse_moe.experts.w2.weight": true,
+	experts + "w2.weight": true,
+}
+
+// Kinds of tensors that mixtures have.
+const (
+	router  = "block_sparse_moe.gate.weight"
+	experts = "block_sparse_moe.experts."
+)
+
+// expertOf is the kind of a plain model that an expert's is a copy of.
+var expertOf = map[string]string{
+	experts + "w1.weight": "mlp.gate_proj.weight", experts + "w3.weight": "mlp.up_proj.weight", experts + "w2.weight": "mlp.down_proj.weight",
+}
+
+// draw fills a router as a fresh model's is: with the same deviation.
+func draw(w []float32, rng *engine.SplitMix) {
+	const range2 = 0.02 * 3.4641016151377544
+	for i := range w {
+		w[i] = float32(range2 * float64(rng.Float64()-0.5))
+	}
 }
 
 // kindOf is a tensor's name without the numbers of its layer and expert.
@@ -126,7 +157,6 @@ func kindOf(name string) string {
 		return name
 	}
 	_, rest, _ = strings.Cut(rest, ".")
-	const experts = "block_sparse_moe.experts."
 	if expert, ok := strings.CutPrefix(rest, experts); ok {
 		_, rest, _ = strings.Cut(expert, ".")
 		return experts + rest

@@ -107,6 +107,11 @@ func growths() map[string][2]engine.Shape {
 		mixed[i].Experts, mixed[i].ExpertsPerToken = 4, 2
 	}
 	list["all biases"], list["experts"] = all, mixed
+	upcycled, wider := [2]engine.Shape{shapeOf(16, 2, 2, 1, 24, true), shapeOf(16, 2, 2, 1, 24, true)}, [2]engine.Shape{shapeOf(16, 2, 2, 1, 24, true), shapeOf(32, 5, 4, 2, 41, false)}
+	for _, to := range []*engine.Shape{&upcycled[1], &wider[1]} {
+		to.Experts, to.ExpertsPerToken, to.Balance = 5, 2, 0.01
+	}
+	list["plain to experts"], list["plain to experts and everything"] = upcycled, wider
 	shorter := shapeOf(32, 2, 4, 2, 48, true)
 	shorter.Context = 16
 	list["a shorter context"] = [2]engine.Shape{shapeOf(16, 2, 2, 1, 24, true), shorter}
@@ -220,11 +225,24 @@ func TestRefuses(t *testing.T) {
 		"biases":           func(s *engine.Shape) { s.QKVBias = true },
 		"other rotation":   func(s *engine.Shape) { s.RopeTheta *= 2 },
 		"other norm":       func(s *engine.Shape) { s.NormEps *= 2 },
+		"biased experts":   func(s *engine.Shape) { s.Experts, s.ExpertsPerToken, s.FFNBias = 2, 1, true },
 	} {
 		to := from
 		change(&to)
 		if _, err := Grow(from, lively(from, 1), to, 1, 0); !errors.Is(err, ErrShape) {
 			t.Errorf("%s: error is %v, want ErrShape", name, err)
+		}
+	}
+	mixed := from
+	mixed.Experts, mixed.ExpertsPerToken = 4, 2
+	for name, change := range map[string]func(*engine.Shape){
+		"more experts": func(s *engine.Shape) { s.Experts = 8 }, "more a token": func(s *engine.Shape) { s.ExpertsPerToken = 3 },
+		"none any more": func(s *engine.Shape) { s.Experts, s.ExpertsPerToken = 0, 0 },
+	} {
+		to := mixed
+		change(&to)
+		if err := Check(mixed, to); !errors.Is(err, ErrShape) {
+			t.Errorf("experts, %s: error is %v, want ErrShape", name, err)
 		}
 	}
 	params := lively(from, 1)

@@ -30,6 +30,7 @@ func one(n int) copying { return newCopying(n, n, func(i int) int { return i }) 
 type plan struct {
 	dim, query, kv, ffn, vocab, experts copying
 	tied, untie                         bool  // the new model; that is, the old one was and it is not
+	mixed                               bool  // the new model is a mixture, and the old one was not
 	width                               int   // new over old
 	layer                               []int // the old layer of each new one
 	identity                            []bool
@@ -52,7 +53,7 @@ func newPlan(from, to engine.Shape, noise int) *plan {
 		kv:    newCopying(from.KVHeads*head, to.KVHeads*head, func(i int) int { return i % (from.KVHeads * head) }),
 		ffn:   newCopying(from.FFN, to.FFN, func(i int) int { return i % from.FFN }),
 		vocab: one(from.Vocab), experts: one(from.Experts),
-		tied: to.Tied, untie: from.Tied && !to.Tied, width: to.Dim / from.Dim, noise: float64(noise) / 1000,
+		tied: to.Tied, untie: from.Tied && !to.Tied, mixed: from.Experts == 0 && to.Experts > 0, width: to.Dim / from.Dim, noise: float64(noise) / 1000,
 	}
 	for l := range to.Layers {
 		old := l * from.Layers / to.Layers
@@ -77,6 +78,9 @@ func (p *plan) source(name string) (string, bool) {
 	if err != nil || l < 0 || l >= len(p.layer) {
 		return "", false
 	}
+	if was, ok := expertOf[kindOf(name)]; p.mixed && ok {
+		rest = was
+	}
 	return fmt.Sprintf("model.layers.%d.%s", p.layer[l], rest), p.identity[l]
 }
 
@@ -94,11 +98,11 @@ func (p *plan) fill(kind string, w, old []float32, rng *engine.SplitMix) error {
 		return p.matrix(w, old, p.kv, p.dim, rng)
 	case "self_attn.o_proj.weight":
 		return p.matrix(w, old, p.dim, p.query, rng)
-	case "mlp.gate_proj.weight", "mlp.up_proj.weight", "block_sparse_moe.experts.w1.weight", "block_sparse_moe.experts.w3.weight":
+	case "mlp.gate_proj.weight", "mlp.up_proj.weight", experts + "w1.weight", experts + "w3.weight":
 		return p.matrix(w, old, p.ffn, p.dim, rng)
-	case "mlp.down_proj.weight", "block_sparse_moe.experts.w2.weight":
+	case "mlp.down_proj.weight", experts + "w2.weight":
 		return p.matrix(w, old, p.dim, p.ffn, rng)
-	case "block_sparse_moe.gate.weight": // every token goes to the experts it went to
+	case router: // every token goes to the experts it went to
 		return p.matrix(w, old, p.experts, p.dim, rng)
 	case "self_attn.q_proj.bias":
 		return p.matrix(w, old, p.query, unit, rng)

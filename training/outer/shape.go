@@ -18,6 +18,7 @@ func ShapeOf(m program.Model, vocabulary uint32) engine.Shape {
 		Vocab: int(m.Vocabulary(vocabulary)), Dim: int(m.Dim), Layers: int(m.Layers), Heads: int(m.Heads),
 		KVHeads: int(m.KVHeads), FFN: int(m.FFN), Context: int(m.Context), Tied: m.Tied,
 		RopeTheta: float32(m.Theta()), NormEps: float32(float64(m.EpsBillionths()) / 1e9), QKVBias: m.QKVBias, OutBias: m.OutBias, FFNBias: m.FFNBias,
+		Experts: int(m.Experts), ExpertsPerToken: int(m.ExpertsPerToken), Balance: float32(float64(m.BalanceMillionths) / 1e6),
 		RopeScaling: engine.RopeScaling{
 			Kind: m.RopeScaling.Kind, Factor: thousandths(m.RopeScaling.Factor), LowFactor: thousandths(m.RopeScaling.LowFactor),
 			HighFactor: thousandths(m.RopeScaling.HighFactor), Original: int(m.RopeScaling.Original),
@@ -43,6 +44,7 @@ func ModelOf(s engine.Shape) (program.Model, bool) {
 		Context: uint32(s.Context), Tied: s.Tied, Vocab: uint32(s.Vocab), QKVBias: s.QKVBias, OutBias: s.OutBias, FFNBias: s.FFNBias,
 		RopeTheta: in(s.RopeTheta, 1), NormEpsBillionths: in(s.NormEps, 1e9),
 		RopeScaling: program.RopeScaling{Kind: r.Kind, Factor: in(r.Factor, 1e3), LowFactor: in(r.LowFactor, 1e3), HighFactor: in(r.HighFactor, 1e3), Original: uint32(r.Original)},
+		Experts:     uint32(s.Experts), ExpertsPerToken: uint32(s.ExpertsPerToken), BalanceMillionths: in(s.Balance, 1e6),
 	}
 	return m, s.Validate() == nil && ShapeOf(m, m.Vocab) == s
 }

@@ -96,9 +96,11 @@ func TestModelOf(t *testing.T) {
 		t.Errorf("all biases come back as %+v", ShapeOf(m, 1))
 	}
 	mixture := shape
-	mixture.Experts, mixture.ExpertsPerToken = 8, 2
-	if m, ok := ModelOf(mixture); ok {
-		t.Errorf("a mixture of experts was said as %+v", m)
+	for _, balance := range []float32{0, 0.001, 0.01, 0.02, 1} {
+		mixture.Experts, mixture.ExpertsPerToken, mixture.Balance = 8, 2, balance
+		if m, ok := ModelOf(mixture); !ok || ShapeOf(m, 1) != mixture {
+			t.Errorf("a mixture of experts comes back as %+v", ShapeOf(m, 1))
+		}
 	}
 	fine := shape
 	fine.RopeTheta = 10000.5

@@ -247,9 +247,12 @@ func TestRulesOfGrowthAgree(t *testing.T) {
 		if pick(0, 0, 0, 1) == 1 {
 			m.RopeScaling = program.RopeScaling{Kind: "linear", Factor: pick(1000, 2000)}
 		}
+		if pick(0, 0, 1) == 1 {
+			m.Experts, m.ExpertsPerToken, m.BalanceMillionths = pick(2, 2, 3), pick(1, 1, 2), pick(0, 10000)
+		}
 		return m
 	}
-	grown, refused := 0, 0
+	grown, refused, became := 0, 0, 0
 	for range 60000 {
 		a, b := random(), random()
 		from, to := outer.ShapeOf(a, 300), outer.ShapeOf(b, 300)
@@ -259,18 +262,24 @@ func TestRulesOfGrowthAgree(t *testing.T) {
 		if got, want := program.Parameters(b, b.Vocabulary(300)), uint64(to.Parameters()); got != want {
 			t.Fatalf("%+v has %d parameters by the rule, %d by the engine", b, got, want)
 		}
+		if got, want := program.ActiveParameters(b, b.Vocabulary(300)), uint64(to.ActiveParameters()); got != want {
+			t.Fatalf("a token uses %d parameters of %+v by the rule, %d by the engine", got, b, want)
+		}
 		rule, means := program.CanGrow(a, b, 300), growth.Check(from, to)
 		if (rule == nil) != (means == nil) {
 			t.Fatalf("%+v to %+v: the rule says %v, growth %v", a, b, rule, means)
 		}
 		if rule == nil {
 			grown++
+			if to.Experts > from.Experts {
+				became++
+			}
 		} else {
 			refused++
 		}
 	}
-	if grown < 100 || refused < 100 {
-		t.Errorf("%d pairs grow and %d do not: too few to tell", grown, refused)
+	if grown < 100 || refused < 100 || became < 20 {
+		t.Errorf("%d pairs grow, %d of them to a mixture, and %d do not: too few to tell", grown, became, refused)
 	}
 }
 
