@@ -9,6 +9,6 @@
 // unit; one that covers n requests to within 2*(n-1) units, because totals do
 // not tell how often was rounded up.
 //
-// The package does not know vaults or prices: program looks them up and passes
-// Terms. It does not split revenue; see package revenue.
+// The package does not know vaults, prices or what answers are computed with:
+// program looks them up and passes Terms. It does not split revenue; see package revenue.
 package inference

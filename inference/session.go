@@ -17,6 +17,7 @@ type Terms struct {
 	InputPrice  crescendo.Amount // per thousand tokens
 	OutputPrice crescendo.Amount
 	GraceBlocks uint64 // between a client's final settlement and its refund
+	Weights     string // what the vault computes answers with
 }
 
 // OpenSession takes a client's escrow and numbers the session.
@@ -24,6 +25,9 @@ func OpenSession(_ crescendo.Env, s kv.Store, m *MsgOpen, terms Terms) (crescend
 	var out crescendo.Outcome
 	if terms.Operator == "" || len(terms.VaultKey) != ed25519.PublicKeySize {
 		return out, crescendo.Errorf(crescendo.CodeInternal, "open session: vault %s has no operator or no key", m.Vault.Short())
+	}
+	if err := CheckWeights(terms.Weights); err != nil {
+		return out, crescendo.Errorf(crescendo.CodeInternal, "open session: weights: %v", err)
 	}
 	counter, err := Counters.Get(s)
 	if err != nil && !errors.Is(err, kv.ErrNotFound) {
@@ -42,10 +46,14 @@ func OpenSession(_ crescendo.Env, s kv.Store, m *MsgOpen, terms Terms) (crescend
 	session := Session{
 		Client: m.Sender, Operator: terms.Operator, Rung: m.Rung, Vault: m.Vault, Key: m.Key, Escrow: m.Escrow,
 		InputPrice: terms.InputPrice, OutputPrice: terms.OutputPrice, VaultKey: terms.VaultKey, Grace: terms.GraceBlocks,
+		Weights: terms.Weights,
 	}
 	out.Pay(m.Sender, pot(m.Rung), m.Escrow)
-	out.Emit(crescendo.NewEvent("inference.opened", m.Rung,
-		"session", id, "client", m.Sender, "operator", terms.Operator, "vault", m.Vault, "escrow", m.Escrow))
+	said := []any{"session", id, "client", m.Sender, "operator", terms.Operator, "vault", m.Vault, "escrow", m.Escrow}
+	if terms.Weights != WeightsFloat32 {
+		said = append(said, "weights", terms.Weights)
+	}
+	out.Emit(crescendo.NewEvent("inference.opened", m.Rung, said...))
 	return out, errors.Join(
 		Counters.Set(s, counter),
 		Usages.Set(s, usage, uint32(m.Rung)),

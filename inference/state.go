@@ -31,6 +31,7 @@ type Session struct {
 	OutputPrice crescendo.Amount  `pb:"16"`
 	VaultKey    []byte            `pb:"17"` // ed25519 key receipts are checked against
 	Grace       uint64            `pb:"18"` // blocks between a client's final settlement and its refund
+	Weights     string            `pb:"19"` // what answers are computed with; WeightsFloat32 or WeightsQ8
 }
 
 // Usage is what a rung has served so far, settled.

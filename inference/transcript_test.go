@@ -63,11 +63,14 @@ func (c *conversation) command(t *testing.T, d *datadriven.TestData) string {
 		return c.Print(inference.EndBlock)
 	case "open":
 		var escrow uint64
+		var weights string
 		d.ScanArgs(t, "escrow", &escrow)
+		d.MaybeScanArgs(t, "weights", &weights)
 		m := &inference.MsgOpen{Sender: crescendo.Account(by), Rung: 1, Vault: crescendo.Hash{7}, Escrow: crescendo.Amount(escrow), Key: public(key(2))}
 		return c.Print(func(env crescendo.Env, s kv.Store) (crescendo.Outcome, error) {
 			return inference.OpenSession(env, s, m, inference.Terms{
 				Operator: "operator", VaultKey: public(c.vault), InputPrice: inputPrice, OutputPrice: outputPrice, GraceBlocks: grace,
+				Weights: weights,
 			})
 		})
 	case "receipt":
@@ -90,6 +93,9 @@ func (c *conversation) command(t *testing.T, d *datadriven.TestData) string {
 		return c.Print(func(env crescendo.Env, s kv.Store) (crescendo.Outcome, error) {
 			return inference.Close(env, s, &inference.MsgClose{Sender: crescendo.Account(by), Session: session}, grace)
 		})
+	case "weights":
+		s, err := inference.Sessions.Get(c.Store, session)
+		return fmt.Sprintf("%s %v\n", inference.WeightsName(s.Weights), err)
 	case "usage":
 		usage, err := inference.UsageOf(c.Store, 1)
 		return fmt.Sprintf("%+v %v\n", usage, err)

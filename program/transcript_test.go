@@ -264,6 +264,8 @@ func (s *stageplay) spec(d *datadriven.TestData) program.Spec {
 		case a.Key == "contested", a.Key == "seasoned", a.Key == "narrow", a.Key == "imported":
 		case a.Key == "policy":
 			r.Sealing.Policy = a.Vals[0]
+		case a.Key == "weights":
+			r.Inference.Weights = a.Vals[0]
 		case a.Key == "open-blocks":
 			r.Sealing.OpenBlocks = number(d, a.Key, 0)
 		default:
