@@ -25,6 +25,7 @@ type contest struct {
 	said    map[duty]research.MsgRevealTrial // what runners have committed to
 	verdict *research.Verdict
 	tasks   map[crescendo.Hash]research.EvaluationTask // by their names
+	gone    map[crescendo.Hash]uint32                  // from which stage on nobody can fetch a recipe's text
 }
 
 const window = 4 // targets of a document
@@ -34,7 +35,7 @@ func newContest() *contest {
 	if err != nil {
 		panic(err)
 	}
-	return &contest{World: w, said: map[duty]research.MsgRevealTrial{}, tasks: map[crescendo.Hash]research.EvaluationTask{}, recipes: map[string]research.Recipe{}, loss: map[crescendo.Hash]uint64{}, liars: map[crescendo.Account]bool{},
+	return &contest{World: w, said: map[duty]research.MsgRevealTrial{}, tasks: map[crescendo.Hash]research.EvaluationTask{}, gone: map[crescendo.Hash]uint32{}, recipes: map[string]research.Recipe{}, loss: map[crescendo.Hash]uint64{}, liars: map[crescendo.Account]bool{},
 		absent: map[crescendo.Account]bool{}, wiggle: 1000, terms: research.Terms{EntryBlocks: 4, RevealBlocks: 4, TrialBlocks: 20, Bond: 100, RunnerBond: 50,
 			Steps: 10, Growth: 2, Stages: 2, KeepBP: 5000, Seeds: 1, Documents: 16, Replicas: 2, MaxEntries: 8, KeepRecipes: 2, TrialsBP: 500, PrizeBP: 500}}
 }
@@ -152,9 +153,8 @@ func (c *contest) work(print func(string)) error {
 			if c.absent[d.runner] {
 				continue
 			}
-			content, _ := research.Contents.Get(c.Store, d.recipe[:])
 			m, said := c.said[d]
-			if commit == said || !content.Shard.IsZero() {
+			if from := c.gone[d.recipe]; commit == said || from > 0 && d.stage >= from {
 				continue
 			}
 			if commit {

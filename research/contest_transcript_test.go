@@ -41,9 +41,10 @@ func (c *contest) command(t *testing.T, d *datadriven.TestData) string {
 			parents = arg.Vals
 		}
 		r := c.recipe(name, who, sequences, parents...)
-		if d.HasArg("shard") { // that nobody can fetch
+		var gone uint32
+		if d.MaybeScanArgs(t, "shard", &gone) { // that nobody can fetch from this stage on
 			r.Shard = digest.Sum("test/shard", []byte(name))
-			c.recipes[name] = r
+			c.recipes[name], c.gone[r.ID()] = r, gone
 		}
 		c.loss[r.ID()] = loss
 		if err := c.fund(who); err != nil {

@@ -189,7 +189,8 @@ func (w *turn) decide(best Standing) error {
 }
 
 // keepRecipes marks the best recipes, which enter the next rung's competition
-// by themselves.
+// by themselves. One whose text was there for an earlier stage only does not: it
+// would hold that competition up, and without a bond to lose.
 func (w *turn) keepRecipes() error {
 	for stage := w.c.Stage; stage >= 1; stage-- {
 		rows, err := Standings.List(w.s, nil, kv.MaxPage, uint32(w.at), stage)
@@ -205,7 +206,7 @@ func (w *turn) keepRecipes() error {
 			if err != nil {
 				return fmt.Errorf("read entry %s of %s: %w", st.Recipe.Short(), w.at, err)
 			}
-			if !e.CopyOf.IsZero() {
+			if !e.CopyOf.IsZero() || e.Withheld() {
 				continue
 			}
 			e.Kept = true
