@@ -66,18 +66,23 @@ func (m *MsgRevealTrial) Check() error {
 }
 
 func check(sender crescendo.Account, rung crescendo.RungID, recipe crescendo.Hash) error {
-	if rung == 0 {
-		return crescendo.Errorf(crescendo.CodeInvalid, "the rung is missing: rungs count from 1")
+	if err := checkRung(sender, rung); err != nil {
+		return err
 	}
 	if recipe.IsZero() {
 		return crescendo.Errorf(crescendo.CodeInvalid, "the recipe's hash is missing")
 	}
-	return address.CheckSender(sender)
+	return nil
 }
 
+// checkRung refuses numbers that no rung has: with the top bit set one would
+// pass for a season's (see Contest).
 func checkRung(sender crescendo.Account, rung crescendo.RungID) error {
-	if rung == 0 {
+	switch {
+	case rung == 0:
 		return crescendo.Errorf(crescendo.CodeInvalid, "the rung is missing: rungs count from 1")
+	case Contest(rung).IsSeason():
+		return crescendo.Errorf(crescendo.CodeInvalid, "rung %d: there is no such rung", rung)
 	}
 	return address.CheckSender(sender)
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/crescendo-network/crescendo"
-	"github.com/crescendo-network/crescendo/internal/address"
 	"github.com/crescendo-network/crescendo/internal/kv"
 )
 
@@ -39,10 +38,7 @@ func (m *MsgNameCorpus) Check() error {
 	if m.Corpus.IsZero() || m.Root.IsZero() {
 		return crescendo.Errorf(crescendo.CodeInvalid, "name the corpus of rung %d: manifest or root is missing", m.Rung)
 	}
-	if m.Rung == 0 {
-		return crescendo.Errorf(crescendo.CodeInvalid, "name a corpus: rungs count from 1")
-	}
-	return address.CheckSender(m.Sender)
+	return checkRung(m.Sender, m.Rung)
 }
 
 // NameCorpus fixes the text of a rung's trials, once and for all.

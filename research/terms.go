@@ -16,7 +16,7 @@ const (
 	MaxSeeds     = 64
 	MaxDocuments = 1024
 	MaxReplicas  = 8
-	MaxPairs     = 8192       // seeds times documents
+	MaxPairs     = 8192       // seeds times documents, or times the items of a task
 	MaxTrials    = 4096       // of one stage
 	MaxLoss      = 20_000_000 // micro-nats per target; worse trials count as this
 	maxWindow    = 1 << 20    // targets of a document
@@ -98,6 +98,9 @@ func (t Terms) ValidateWith(newcomers uint32) error {
 	}
 	if t.SeedsOf(t.Stages)*t.Documents > MaxPairs {
 		return fmt.Errorf("documents: %d with %d seeds in the last stage, at most %d pairs", t.Documents, t.SeedsOf(t.Stages), MaxPairs)
+	}
+	if pairs := t.SeedsOf(t.Stages) * MaxTaskItems; t.TasksBP > 0 && pairs > MaxPairs {
+		return fmt.Errorf("tasks-bp: with %d seeds in the last stage a task may have %d pairs of seed and item, at most %d", t.SeedsOf(t.Stages), pairs, MaxPairs)
 	}
 	steps, entries := uint64(t.Steps), t.MaxEntries+MaxKept+newcomers
 	if entries >= kv.MaxPage {
