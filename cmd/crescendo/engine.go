@@ -19,7 +19,7 @@ func (c *cli) engineBench() *cobra.Command {
 	var s bench.Settings
 	var list bool
 	cmd := &cobra.Command{
-		Use: "bench [--model NAME] [--threads N] [--batch N] [--int8] [--list]", Short: "Train and decode a fixed model for a few steps and say how fast", Args: noArguments,
+		Use: "bench [--model NAME] [--threads N] [--sequence N] [--batch N] [--int8] [--list]", Short: "Train and decode a fixed model for a few steps and say how fast", Args: noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			if list {
 				return c.printModels()
@@ -40,6 +40,9 @@ func (c *cli) engineBench() *cobra.Command {
 			}
 			if s.Steps < 1 || s.Steps > 10000 {
 				return usagef("--steps is %d", s.Steps).hinted("take 1 to 10000")
+			}
+			if s.Sequence < 0 || s.Sequence > bench.MaxSequence {
+				return usagef("--sequence is %d", s.Sequence).hinted("take 1 to %d tokens", bench.MaxSequence)
 			}
 			if s.Batch < 0 || s.Batch > 1024 {
 				return usagef("--batch is %d", s.Batch).hinted("take 1 to 1024 texts")
@@ -63,6 +66,7 @@ func (c *cli) engineBench() *cobra.Command {
 	f.IntVar(&s.Threads, "threads", runtime.NumCPU(), "goroutines to use")
 	f.StringVar(&kernel, "kernel", "", "code path: portable, avx2, avx512, neon (default: the fastest)")
 	f.IntVar(&s.Steps, "steps", bench.Steps, "training steps; others than the default give other weights")
+	f.IntVar(&s.Sequence, "sequence", 0, "tokens in a sequence (default: the model's), and in the prompt before decoding")
 	f.StringVar(&s.Profile, "profile", native.R0, "numeric profile to train under: r0 or bf16; decoding is r0")
 	f.StringVar(&s.Kind, "optimizer", "", "muon or adamw (default: the model's)")
 	f.IntVar(&s.Batch, "batch", 0, "also decode so many texts together, as a server does")

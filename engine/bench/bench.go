@@ -62,6 +62,19 @@ func Named(name string) (Model, error) {
 	return Model{}, fmt.Errorf("choose model: there is no %q, only %s", name, strings.Join(names, ", "))
 }
 
+// MaxSequence bounds Settings.Sequence: one sequence is trained on whole.
+const MaxSequence = 1 << 17
+
+// Stretched is the model with sequences of another length, as many as make up
+// about the same step but at least one, and a context of twice that, so that
+// decoding begins after a prompt of one sequence.
+func (m Model) Stretched(sequence int) Model {
+	if sequence > 0 {
+		m.Batch, m.Sequence, m.Shape.Context = max(1, m.Batch*m.Sequence/sequence), sequence, 2*sequence
+	}
+	return m
+}
+
 // A Result is what one run measured. Rates are of the best step by wall time;
 // the one per CPU-second is of the step that used the least processor time, on
 // all threads together.
@@ -79,17 +92,22 @@ type Result struct {
 	Loss       float64 `json:"loss"`
 	SHA256     string  `json:"weights_sha256"`
 	Steps      int     `json:"steps"`
+	Sequence   int     `json:"sequence"`
+
+	PrefillByCPU float64 `json:"prefill_tokens_per_cpu_second"`
+	DecodeByCPU  float64 `json:"decode_tokens_per_cpu_second"`
 
 	Serving *ServeResult `json:"serving,omitempty"` // if Settings.Batch or Int8 ask for it
 }
 
-// Settings are what a run may vary. Steps, Kind and the profile change the hash of
-// the weights, the others must not.
+// Settings are what a run may vary. Steps, Sequence, Kind and the profile change the
+// hash of the weights, the others must not.
 type Settings struct {
-	Threads int
-	Steps   int    // 0 for Steps
-	Kind    string // of optimizer, "" for the model's own
-	Profile string // numeric profile of the engine, for the result
+	Threads  int
+	Steps    int    // 0 for Steps
+	Sequence int    // tokens in a sequence, 0 for the model's own; see Model.Stretched
+	Kind     string // of optimizer, "" for the model's own
+	Profile  string // numeric profile of the engine, for the result
 
 	Batch int  // texts to decode together as a server does, 0 for none
 	Int8  bool // in 8 bits, also for a batch of one
@@ -103,7 +121,8 @@ func Run(e engine.Engine, m Model, s Settings) (Result, error) {
 	if s.Kind == "" {
 		s.Kind = m.Kind
 	}
-	r := Result{Model: m.Name, Optimizer: s.Kind, Profile: s.Profile, Threads: s.Threads, Kernel: e.Kernel(), Steps: s.Steps}
+	m = m.Stretched(s.Sequence)
+	r := Result{Model: m.Name, Optimizer: s.Kind, Profile: s.Profile, Threads: s.Threads, Kernel: e.Kernel(), Steps: s.Steps, Sequence: m.Sequence}
 	model, err := e.New(m.Shape)
 	if err != nil {
 		return r, fmt.Errorf("measure %s: %w", m.Name, err)
@@ -158,16 +177,17 @@ func (r *Result) decode(model engine.Model, m Model) error {
 	prompt := Tokens(99, m.Shape.Vocab, m.Shape.Context/2)
 	for range 3 {
 		s.Reset()
-		wall := time.Now()
+		wall, cpu := time.Now(), cpuSeconds()
 		if _, err := s.Feed(prompt); err != nil {
 			return err
 		}
+		r.PrefillByCPU = max(r.PrefillByCPU, float64(len(prompt))/max(1e-6, cpuSeconds()-cpu))
 		r.Prefill = max(r.Prefill, float64(len(prompt))/time.Since(wall).Seconds())
 	}
 	next := []int32{prompt[0]}
 	const run = 16
 	for s.Len()+run <= m.Shape.Context && s.Len() < len(prompt)+8*run {
-		wall := time.Now()
+		wall, cpu := time.Now(), cpuSeconds()
 		for range run {
 			logits, err := s.Feed(next)
 			if err != nil {
@@ -175,6 +195,7 @@ func (r *Result) decode(model engine.Model, m Model) error {
 			}
 			next[0] = engine.Sample(logits, 0, 0, nil)
 		}
+		r.DecodeByCPU = max(r.DecodeByCPU, run/max(1e-6, cpuSeconds()-cpu))
 		r.Decode = max(r.Decode, run/time.Since(wall).Seconds())
 	}
 	return nil
