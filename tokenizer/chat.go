@@ -19,6 +19,21 @@ const ChatTemplate = `{% for message in messages %}{{ '<|' + message['role'] + '
 // answer. Whatever a message says, it stays within its turn: contents never
 // encode to control tokens.
 func (t *Tokenizer) EncodeChat(messages []Message) ([]int32, error) {
+	if t.foreign != nil {
+		return t.encodeTurns(messages, true)
+	}
+	ids, err := t.EncodeTurns(messages)
+	if err != nil {
+		return nil, err
+	}
+	return append(ids, Assistant), nil
+}
+
+// EncodeTurns returns the tokens of a conversation that is over.
+func (t *Tokenizer) EncodeTurns(messages []Message) ([]int32, error) {
+	if t.foreign != nil {
+		return t.encodeTurns(messages, false)
+	}
 	var ids []int32
 	for i, m := range messages {
 		switch m.Role {
@@ -33,7 +48,7 @@ func (t *Tokenizer) EncodeChat(messages []Message) ([]int32, error) {
 		}
 		ids = append(t.AppendEncode(ids, []byte(m.Content)), EndOfTurn)
 	}
-	return append(ids, Assistant), nil
+	return ids, nil
 }
 
 // Stops reports whether a generated token ends the answer.
@@ -42,6 +57,9 @@ func Stops(id int32) bool { return id == EndOfText || id == EndOfTurn }
 // ConfigJSON returns the tokenizer_config.json that goes with tokenizer.json
 // in an exported model.
 func (t *Tokenizer) ConfigJSON(context int) ([]byte, error) {
+	if t.foreign != nil {
+		return t.configJSON(context)
+	}
 	return json.MarshalIndent(struct {
 		Class        string `json:"tokenizer_class"`
 		BOS          any    `json:"bos_token"`

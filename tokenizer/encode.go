@@ -14,6 +14,9 @@ func (t *Tokenizer) Encode(text []byte) []int32 {
 
 // AppendEncode appends the tokens of text to ids.
 func (t *Tokenizer) AppendEncode(ids []int32, text []byte) []int32 {
+	if t.foreign != nil {
+		return t.appendOther(ids, text, true, t.appendWord)
+	}
 	for len(text) > 0 {
 		n := nextWord(text)
 		ids = t.appendWord(ids, text[:n])
@@ -24,10 +27,17 @@ func (t *Tokenizer) AppendEncode(ids []int32, text []byte) []int32 {
 
 func (t *Tokenizer) appendWord(ids []int32, word []byte) []int32 {
 	start := len(ids)
-	for _, b := range word {
-		ids = append(ids, firstByte+int32(b))
+	if t.foreign != nil {
+		if id, whole := t.foreign.words[string(word)]; whole {
+			return append(ids, id)
+		}
+		ids = t.foreign.appendSymbols(ids, word)
+	} else {
+		for _, b := range word {
+			ids = append(ids, firstByte+int32(b))
+		}
 	}
-	if len(word) > longWord {
+	if len(ids)-start > longWord {
 		return append(ids[:start], t.mergeLong(ids[start:])...)
 	}
 	return ids[:start+t.mergeShort(ids[start:])]
@@ -36,7 +46,7 @@ func (t *Tokenizer) appendWord(ids []int32, word []byte) []int32 {
 // mergeShort merges in place, the best pair first and the leftmost of equals,
 // and returns the number of tokens left.
 func (t *Tokenizer) mergeShort(ids []int32) int {
-	var merges [longWord]pairValue // of ids[i] and ids[i+1]; no merge has into 0
+	var merges [longWord]pairValue // of ids[i] and ids[i+1]; rank 0 is none
 	for i := 0; i+1 < len(ids); i++ {
 		merges[i], _ = t.pairs.get(ids[i], ids[i+1])
 	}
@@ -44,7 +54,7 @@ func (t *Tokenizer) mergeShort(ids []int32) int {
 	for {
 		best := -1
 		for i := range n - 1 {
-			if merges[i].into != 0 && (best < 0 || merges[i].rank < merges[best].rank) {
+			if merges[i].rank != 0 && (best < 0 || merges[i].rank < merges[best].rank) {
 				best = i
 			}
 		}
@@ -155,19 +165,25 @@ func (t *Tokenizer) NewBulk() *Bulk { return &Bulk{t: t, words: map[string][]int
 
 // AppendEncode appends the tokens of text to ids, as Tokenizer.AppendEncode.
 func (b *Bulk) AppendEncode(ids []int32, text []byte) []int32 {
+	if b.t.foreign != nil {
+		return b.t.appendOther(ids, text, true, b.appendWord)
+	}
 	for len(text) > 0 {
 		n := nextWord(text)
-		word := text[:n]
+		ids = b.appendWord(ids, text[:n])
 		text = text[n:]
-		if known, ok := b.words[string(word)]; ok {
-			ids = append(ids, known...)
-			continue
-		}
-		start := len(ids)
-		ids = b.t.appendWord(ids, word)
-		if n <= maxBulkWord && len(b.words) < maxBulkWords {
-			b.words[string(word)] = b.keep(ids[start:])
-		}
+	}
+	return ids
+}
+
+func (b *Bulk) appendWord(ids []int32, word []byte) []int32 {
+	if known, ok := b.words[string(word)]; ok {
+		return append(ids, known...)
+	}
+	start := len(ids)
+	ids = b.t.appendWord(ids, word)
+	if len(word) <= maxBulkWord && len(b.words) < maxBulkWords {
+		b.words[string(word)] = b.keep(ids[start:])
 	}
 	return ids
 }

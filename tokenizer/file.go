@@ -8,8 +8,8 @@ import (
 )
 
 // MaxFileBytes bounds a tokenizer.json. The largest that Train can make is
-// well below.
-const MaxFileBytes = 16 << 20
+// well below; those of large models take up to about 17 MiB.
+const MaxFileBytes = 32 << 20
 
 // maxMerges bounds the merges of a file: more than one may make a token.
 const maxMerges = 2 * MaxVocab
@@ -97,9 +97,12 @@ func marshal(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
-// MarshalJSON returns the tokenizer as a Hugging Face tokenizer.json. Equal
-// tokenizers give equal bytes.
+// MarshalJSON returns the tokenizer as a Hugging Face tokenizer.json; one that
+// was made elsewhere as it was loaded. Equal tokenizers give equal bytes.
 func (t *Tokenizer) MarshalJSON() ([]byte, error) {
+	if t.foreign != nil {
+		return t.foreign.source, nil
+	}
 	f := file{
 		Version:       "1.0",
 		Truncation:    json.RawMessage(null),
@@ -155,9 +158,14 @@ func (t *Tokenizer) name(id int32) (string, bool) {
 
 // Load reads what MarshalJSON wrote and refuses everything else, other
 // tokenizers and other spellings of this one included: a file that loads
-// leaves no doubt about how text encodes, here or in another engine.
+// leaves no doubt about how text encodes, here or in another engine. For
+// tokenizers that were made elsewhere see Adopt.
 func Load(data []byte) (*Tokenizer, error) {
-	t, err := load(data)
+	read := load
+	if bytes.HasPrefix(data, []byte(bundleMark)) {
+		read = loadBundle
+	}
+	t, err := read(data)
 	if err != nil {
 		return nil, fmt.Errorf("load tokenizer: %w", err)
 	}

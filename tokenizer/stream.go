@@ -1,6 +1,9 @@
 package tokenizer
 
-import "unicode/utf8"
+import (
+	"bytes"
+	"unicode/utf8"
+)
 
 // Stream decodes tokens as they are generated. It holds back the bytes of a
 // character that is not complete yet, so that what it returns can be shown at
@@ -8,14 +11,24 @@ import "unicode/utf8"
 type Stream struct {
 	t       *Tokenizer
 	pending []byte // never more than three bytes
+	strip   bool   // a blank that comes first was not in the text
 }
 
 // NewStream returns a decoder at the start of a text.
-func (t *Tokenizer) NewStream() *Stream { return &Stream{t: t} }
+func (t *Tokenizer) NewStream() *Stream { return &Stream{t: t, strip: t.strips()} }
+
+// NewContinuation returns a decoder of tokens that go on after others: a blank
+// that comes first is one.
+func (t *Tokenizer) NewContinuation() *Stream { return &Stream{t: t} }
 
 // Push takes the next token and returns the bytes that are ready, if any.
 func (s *Stream) Push(id int32) []byte {
-	s.pending = append(s.pending, s.t.TokenBytes(id)...)
+	text := s.t.TokenBytes(id)
+	if s.strip && len(text) > 0 {
+		s.strip = false
+		text = bytes.TrimPrefix(text, []byte{' '})
+	}
+	s.pending = append(s.pending, text...)
 	ready := len(s.pending) - incomplete(s.pending)
 	out := append([]byte(nil), s.pending[:ready]...)
 	s.pending = append(s.pending[:0], s.pending[ready:]...)
@@ -26,7 +39,7 @@ func (s *Stream) Push(id int32) []byte {
 // over.
 func (s *Stream) Flush() []byte {
 	out := s.pending
-	s.pending = nil
+	s.pending, s.strip = nil, s.t.strips()
 	return out
 }
 

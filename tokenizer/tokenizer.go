@@ -9,8 +9,12 @@
 // asked for. Text never encodes to a control token, whatever it says: only
 // EncodeChat and callers that append ids themselves produce them.
 //
-// The package imports the standard library only, because the vault links it.
-// It does not read or keep corpora, and it normalises nothing.
+// Tokenizers of other models are read, too, if they are byte-pair encodings of
+// the kinds of Llama 2, Llama 3 or Qwen 2 (Adopt): they keep their own ids,
+// control tokens and ways to cut text.
+//
+// The package imports little, because the vault links it. It does not read or
+// keep corpora. Our own tokenizers normalise nothing.
 package tokenizer
 
 import (
@@ -51,10 +55,11 @@ type merge struct{ left, right, into int32 }
 
 // Tokenizer is immutable and safe for concurrent use.
 type Tokenizer struct {
-	tokens [][]byte // by id; empty for control and reserved tokens
-	used   int      // ids from here on are reserved
-	merges []merge
-	pairs  pairTable
+	tokens  [][]byte // by id; empty for control and reserved tokens
+	used    int      // ids from here on are reserved
+	merges  []merge
+	pairs   pairTable
+	foreign *foreign // what is different in one that was made elsewhere; else nil
 }
 
 // build checks and indexes merges. The id of a merge's result is known when an
@@ -91,7 +96,7 @@ func build(vocab int, merges [][2]int32) (*Tokenizer, error) {
 			ids[string(joined)] = into
 			t.tokens = append(t.tokens, joined)
 		}
-		if !t.pairs.add(m[0], m[1], int32(rank), into) {
+		if !t.pairs.add(m[0], m[1], int32(rank)+1, into) {
 			return nil, fmt.Errorf("merge %d: repeated", rank)
 		}
 		t.merges = append(t.merges, merge{m[0], m[1], into})
@@ -120,47 +125,8 @@ func (t *Tokenizer) Decode(ids []int32) []byte {
 	for _, id := range ids {
 		text = append(text, t.TokenBytes(id)...)
 	}
+	if t.strips() && len(text) > 0 && text[0] == ' ' {
+		text = text[1:]
+	}
 	return text
-}
-
-// pairTable finds the merge of two tokens: an open-addressing hash table,
-// several times faster than a map where encoding spends its time.
-type pairTable struct {
-	keys   []uint32 // pairKey; 0 is free, as token 0 is never merged
-	values []pairValue
-	mask   uint32
-}
-
-type pairValue struct{ rank, into int32 }
-
-func newPairTable(n int) pairTable {
-	size := 16
-	for size < 4*n {
-		size *= 2
-	}
-	return pairTable{make([]uint32, size), make([]pairValue, size), uint32(size - 1)}
-}
-
-func pairKey(left, right int32) uint32 { return uint32(left)<<16 | uint32(right) }
-
-func (p *pairTable) slot(key uint32) uint32 {
-	i := key * 2654435769
-	i ^= i >> 15
-	for i &= p.mask; p.keys[i] != 0 && p.keys[i] != key; i = (i + 1) & p.mask {
-	}
-	return i
-}
-
-func (p *pairTable) add(left, right, rank, into int32) bool {
-	i := p.slot(pairKey(left, right))
-	if p.keys[i] != 0 {
-		return false
-	}
-	p.keys[i], p.values[i] = pairKey(left, right), pairValue{rank, into}
-	return true
-}
-
-func (p *pairTable) get(left, right int32) (pairValue, bool) {
-	i := p.slot(pairKey(left, right))
-	return p.values[i], p.keys[i] != 0
 }

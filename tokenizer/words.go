@@ -67,8 +67,12 @@ func run(text []byte, i int, c class) int {
 }
 
 // nextWord returns the length of the first word of text, which must not be
-// empty. The cases stand in the order of the alternatives of Pattern.
-func nextWord(text []byte) int {
+// empty, by Pattern.
+func nextWord(text []byte) int { return nextLlama(text, 3) }
+
+// nextLlama is nextWord for patterns that join another number of digits. The
+// cases stand in the order of the alternatives of Pattern.
+func nextLlama(text []byte, digits int) int {
 	c, n := at(text, 0)
 	if text[0] == '\'' {
 		if end := contraction(text); end > 0 {
@@ -87,7 +91,7 @@ func nextWord(text []byte) int {
 	}
 	switch {
 	case c == number:
-		return numbers(text)
+		return numbers(text, digits)
 	case c == other:
 		return run(text, run(text, n, other), newline)
 	case text[0] == ' ' && nextLen > 0 && next == other:
@@ -123,10 +127,10 @@ func contraction(text []byte) int {
 	return 0
 }
 
-// numbers returns the length of the first one to three numbers.
-func numbers(text []byte) int {
+// numbers returns the length of the first numbers, at most so many.
+func numbers(text []byte, most int) int {
 	end := 0
-	for range 3 {
+	for range most {
 		if end == len(text) {
 			break
 		}
