@@ -29,9 +29,11 @@ type Rung struct {
 	Checkpoint uint64  `json:"checkpoint_bytes"`
 	Days       float64 `json:"days"`
 
+	ActiveParameters uint64 `json:"active_parameters,omitempty"` // that a token uses, of a mixture of experts only
+
 	TokensPerParameter float64 `json:"tokens_per_parameter"`
-	ChinchillaTokens   uint64  `json:"chinchilla_tokens"`
-	PurseTokens        uint64  `json:"purse_tokens"` // what the trainers' part of the hard cap pays for
+	ChinchillaTokens   uint64  `json:"chinchilla_tokens"` // of a mixture, for its active parameters
+	PurseTokens        uint64  `json:"purse_tokens"`      // what the trainers' part of the hard cap pays for
 	RaiseDollars       float64 `json:"raise_dollars"`
 
 	TrainingDollars   float64 `json:"training_dollars"`

@@ -20,7 +20,10 @@ func (w work) notes(r Rung) []string {
 	if r.PurseTokens < r.Tokens {
 		add("the trainers' part of the purse pays for %s of %s tokens", CountText(float64(r.PurseTokens)), CountText(float64(r.Tokens)))
 	}
-	if r.Tokens < r.ChinchillaTokens {
+	switch {
+	case r.Tokens < r.ChinchillaTokens && r.ActiveParameters > 0:
+		add("%.1f tokens per active parameter; of a plain model %.3g would be compute-optimal", w.tokens/w.active, w.assumed.of("tokens-per-parameter"))
+	case r.Tokens < r.ChinchillaTokens:
 		add("%.1f tokens per parameter; %.3g would be compute-optimal", r.TokensPerParameter, w.assumed.of("tokens-per-parameter"))
 	}
 	if r.Utilisation < 0.8 {

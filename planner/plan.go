@@ -52,7 +52,10 @@ type work struct {
 func newWork(spec program.Spec, i int, assumed Assumptions) work {
 	rung := spec.Rungs[i]
 	w := work{spec: spec, rung: rung, assumed: assumed, n: float64(spec.Parameters(i)), mfu: assumed.of("mfu")}
-	w.active = w.n
+	w.active = float64(spec.ActiveParameters(i))
+	if rung.Model.Mixture() {
+		w.mfu = assumed.of("mfu-moe")
+	}
 	w.gpu = gpus[int(assumed.of("gpu"))].name
 	w.sites = float64(rung.Training.Seats)
 	w.tokens = float64(rung.Tokens(rung.Training.Seats))

@@ -19,7 +19,7 @@ func planRung(spec program.Spec, i int, assumed Assumptions) (Rung, error) {
 		SiteMemory: uint64(w.memory()), Upload: uint64(w.payload), Download: uint64(w.payload), Checkpoint: uint64(4 * w.n),
 
 		TokensPerParameter: figures(w.tokens / w.n),
-		ChinchillaTokens:   uint64(w.n * assumed.of("tokens-per-parameter")),
+		ChinchillaTokens:   uint64(w.active * assumed.of("tokens-per-parameter")),
 		RaiseDollars:       cents(float64(w.rung.Raise.HardCap) / unit),
 
 		TrainingDollars: cents(trained.dollars), EvaluationDollars: cents(w.evaluation()),
@@ -30,6 +30,9 @@ func planRung(spec program.Spec, i int, assumed Assumptions) (Rung, error) {
 		RoundSeconds: figures(trained.round), ComputingSeconds: figures(w.computing()), PauseSeconds: figures(w.pause()),
 		Utilisation: figures(trained.utilisation), LinkMbps: w.link(),
 		DenseBytes: uint64(2 * w.n * float64(w.rung.Training.Steps)), Archive: uint64(w.archive()),
+	}
+	if w.rung.Model.Mixture() {
+		r.ActiveParameters = uint64(w.active)
 	}
 	r.Dollars = cents(r.TrainingDollars + r.EvaluationDollars + r.SealingDollars + r.StorageDollars)
 	paid := r.RaiseDollars * float64(w.rung.Training.TrainersBP) / 10000
@@ -82,6 +85,10 @@ func (w work) byGPU(r *Rung) error {
 }
 
 func (w work) addMoE(r *Rung) error {
+	if w.rung.Model.Mixture() { // already
+		r.MoE = MoE{r.ActiveParameters, r.FLOPs, r.GPUHours, r.Dollars, r.Utilisation, r.Days}
+		return nil
+	}
 	m := w.moe()
 	got, err := m.run()
 	if err != nil {

@@ -35,6 +35,9 @@ func Write(w io.Writer, l Ladder) {
 	fmt.Fprintln(w)
 	for _, r := range l.Rungs {
 		fmt.Fprintf(w, "%d %-5s %s\n", r.Rung, r.Name, r.WhoCanTakePart)
+		if r.ActiveParameters > 0 {
+			fmt.Fprintf(w, "        a mixture of experts: a token uses %s of %s parameters\n", CountText(float64(r.ActiveParameters)), CountText(float64(r.Parameters)))
+		}
 		for _, n := range r.Notes {
 			fmt.Fprintf(w, "        %s\n", n)
 		}

@@ -56,6 +56,7 @@ type Rung struct {
 	Rung               int           `json:"rung"`
 	Name               string        `json:"name"`
 	Parameters         uint64        `json:"parameters"`
+	ActiveParameters   uint64        `json:"active_parameters,omitempty"` // that a token uses, of a mixture of experts only
 	Tokens             uint64        `json:"tokens"`
 	TokensPerParameter float64       `json:"tokens_per_parameter"`
 	Time               time.Duration `json:"-"`
@@ -81,6 +82,9 @@ func estimate(spec program.Spec, i int, crew Crew, m Machine) Rung {
 		Parameters: spec.Parameters(i),
 		Tokens:     rung.Tokens(uint32(crew.Trainers)),
 	}
+	if rung.Model.Mixture() {
+		r.ActiveParameters = spec.ActiveParameters(i)
+	}
 	r.TokensPerParameter = float64(r.Tokens) / float64(r.Parameters)
 	r.Memory = otherBytes + uint64(crew.Trainers+crew.Evaluators)*processBytes +
 		r.Parameters*uint64(crew.Trainers*trainerBytes+crew.Evaluators*evaluatorBytes)
@@ -99,9 +103,9 @@ func estimate(spec program.Spec, i int, crew Crew, m Machine) Rung {
 	return r
 }
 
-// arithmetic counts floating-point operations: six per parameter and trained
-// token, as much again for the share of windows that is replayed, two per
-// parameter and scored token.
+// arithmetic counts floating-point operations: six per parameter that a token
+// uses and trained token, as much again for the share of windows that is
+// replayed, two per parameter and scored token.
 func arithmetic(spec program.Spec, i int, crew Crew, r Rung) float64 {
 	t := spec.Rungs[i].Training
 	replayed := float64(t.AuditPerMille) / 1000
@@ -109,7 +113,7 @@ func arithmetic(spec program.Spec, i int, crew Crew, r Rung) float64 {
 		probation := float64(min(t.Probation, t.Rounds)) / float64(t.Rounds)
 		replayed = probation + (1-probation)*replayed
 	}
-	perToken := float64(r.Parameters)
+	perToken := float64(spec.ActiveParameters(i))
 	trained := 6 * perToken * float64(r.Tokens) * (1 + replayed)
 	scored := 2 * perToken * float64(spec.Evaluation.Sequences) * float64(spec.Rungs[i].Model.Context) *
 		float64(t.Rounds) * float64(crew.Trainers+1) * float64(crew.Evaluators)
@@ -138,7 +142,7 @@ func Measure(e engine.Engine, s engine.Shape) (float64, error) {
 		}
 		best = min(best, time.Since(began))
 	}
-	return 6 * float64(s.Parameters()) * float64(batch*seq) / best.Seconds(), nil
+	return 6 * float64(s.ActiveParameters()) * float64(batch*seq) / best.Seconds(), nil
 }
 
 // Write prints the estimates for people.
@@ -150,7 +154,11 @@ func Write(w io.Writer, rungs []Rung, m Machine) {
 		if !r.Fits {
 			state = r.Waiting
 		}
-		fmt.Fprintf(tw, "%d %s\t%s\t%s\t%.1f\t%s\t%s\t%s\n", r.Rung, r.Name, countText(r.Parameters), countText(r.Tokens),
+		parameters := countText(r.Parameters)
+		if r.ActiveParameters > 0 {
+			parameters += ", " + countText(r.ActiveParameters) + " a token"
+		}
+		fmt.Fprintf(tw, "%d %s\t%s\t%s\t%.1f\t%s\t%s\t%s\n", r.Rung, r.Name, parameters, countText(r.Tokens),
 			r.TokensPerParameter, durationText(r.Time), bytesText(r.Memory), state)
 	}
 	tw.Flush()

@@ -48,3 +48,32 @@ func TestMeasure(t *testing.T) {
 		t.Error("an impossible shape was measured")
 	}
 }
+
+// A token of a mixture uses few of its parameters: memory is for all of them,
+// time for those.
+func TestMixture(t *testing.T) {
+	spec, demo, err := programfile.Load("../../programs/refund.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := Machine{Cores: 2, Memory: 8 << 30, FLOPS: 1e6}
+	crew := CrewOf(spec, demo.Trainers, demo.Evaluators)
+	plain := Rungs(spec, crew, m)[0]
+	shape := &spec.Rungs[0].Model
+	shape.Experts, shape.ExpertsPerToken = 8, 2
+	mixed := Rungs(spec, crew, m)[0]
+	ratio := func(a, b float64) bool { return a > b*0.999 && a < b*1.001 }
+	total, active := float64(spec.Parameters(0)), float64(spec.ActiveParameters(0))
+	if !ratio(float64(mixed.Time)/float64(plain.Time), active/float64(plain.Parameters)) || uint64(total) != mixed.Parameters || uint64(active) != mixed.ActiveParameters {
+		t.Errorf("plain %+v, as a mixture %+v", plain, mixed)
+	}
+	per := float64(mixed.Memory-plain.Memory) / (total - float64(plain.Parameters))
+	if !ratio(per, float64(crew(0).Trainers*trainerBytes+crew(0).Evaluators*evaluatorBytes)) {
+		t.Errorf("%.1f bytes for each parameter more", per)
+	}
+	var b bytes.Buffer
+	Write(&b, []Rung{plain, mixed}, m)
+	if strings.Count(b.String(), " a token") != 1 {
+		t.Error(b.String())
+	}
+}
