@@ -1,6 +1,6 @@
 // Command serve writes the assembly that only serving needs, of package
-// engine/internal/kernel: products in 8 bits for machines with AVX-512 VNNI, and
-// products of one row. Their arithmetic is that of the portable forms beside their
+// engine/internal/kernel: products in 8 bits, for machines with AVX-512 VNNI and for
+// those with AVX2, and products of one row. Their arithmetic is that of the portable forms beside their
 // callers; tests compare the bits.
 //
 // To regenerate, from the root of the repository:
@@ -25,13 +25,44 @@ func main() {
 	for _, rows := range []int{6, 4, 2, 1} {
 		product(rows)
 	}
-	for _, groups := range []int{4, 2} {
-		row(groups, false)
-		row(groups, true)
+	for _, rows := range []int{2, 1} {
+		productAVX2(rows)
 	}
-	widen()
+	wide, narrow := machine{"AVX512", 16}, machine{"AVX2", 8}
+	for _, groups := range []int{4, 2} {
+		wide.row(groups, false)
+		wide.row(groups, true)
+	}
+	for _, groups := range []int{2, 1} {
+		narrow.row(groups, false)
+		narrow.row(groups, true)
+	}
+	wide.widen()
+	narrow.widen()
 	small()
+	smallAVX2()
 	Generate()
+}
+
+// A machine is an instruction set, and how many numbers its registers hold.
+type machine struct {
+	name  string
+	lanes int
+}
+
+func (m machine) reg() reg.VecVirtual {
+	if m.lanes == 16 {
+		return ZMM()
+	}
+	return YMM()
+}
+
+func (m machine) zero(v reg.VecVirtual) {
+	if m.lanes == 16 {
+		VPXORD(v, v, v)
+	} else {
+		VXORPS(v, v, v)
+	}
 }
 
 func pointer(name string) reg.Register { return Load(Param(name), GP64()) }

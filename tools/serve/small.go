@@ -26,7 +26,7 @@ func small() {
 	VPANDD(v0, mask, m)
 	VPANDD(v1, mask, t)
 	VPMAXUD(t, m, m)
-	fold(m, func(a, b, c reg.Register) { VPMAXUD(a, b, c) }, func(a, b, c reg.Register) { VPMAXUD(a, b, c) })
+	fold(m, func(a, b, c reg.Register) { VPMAXUD(a, b, c) })
 	VMOVD(m.AsX(), top)
 	CMPL(top, U32((127-100)<<23))
 	JB(LabelRef("zero"))
@@ -47,9 +47,15 @@ func small() {
 	VDIVSS(f127, m.AsX(), s)
 	VMOVSS(s, Mem{Base: scales})
 	VPADDD(v1, v0, v0)
-	fold(v0, func(a, b, c reg.Register) { VPADDD(a, b, c) }, func(a, b, c reg.Register) { VPADDD(a, b, c) })
+	fold(v0, func(a, b, c reg.Register) { VPADDD(a, b, c) })
+	smallEnd(v0, n, x, q, scales, offsets)
+}
+
+// smallEnd stores what zero8 adds to a sum, the first lane of v, and goes on with
+// the next block.
+func smallEnd(v reg.VecVirtual, n, x, q, scales, offsets reg.Register) {
 	sum := GP32()
-	VMOVD(v0.AsX(), sum)
+	VMOVD(v.AsX(), sum)
 	SHLL(Imm(7), sum)
 	NEGL(sum)
 	MOVL(sum, Mem{Base: offsets})
@@ -81,15 +87,20 @@ func small() {
 }
 
 // fold reduces 16 lanes to the first.
-func fold(v reg.VecVirtual, wide, narrow func(a, b, c reg.Register)) {
+func fold(v reg.VecVirtual, op func(a, b, c reg.Register)) {
 	y := YMM()
 	VEXTRACTI64X4(Imm(1), v, y)
-	wide(y, v.AsY(), v.AsY())
+	op(y, v.AsY(), v.AsY())
+	foldHalf(v, op)
+}
+
+// foldHalf reduces 8 lanes to the first.
+func foldHalf(v reg.VecVirtual, op func(a, b, c reg.Register)) {
 	x := XMM()
 	VEXTRACTI128(Imm(1), v.AsY(), x)
-	narrow(x, v.AsX(), v.AsX())
+	op(x, v.AsX(), v.AsX())
 	for _, order := range []uint64{0x4e, 0xb1} {
 		VPSHUFD(Imm(order), v.AsX(), x)
-		narrow(x, v.AsX(), v.AsX())
+		op(x, v.AsX(), v.AsX())
 	}
 }

@@ -6,14 +6,16 @@ import (
 )
 
 // widen emits the conversion of n blocks of 16 numbers from 16 to 32 bits.
-func widen() {
-	TEXT("widenAVX512", NOSPLIT, "func(n int64, dst *float32, src *uint16)")
+func (m machine) widen() {
+	TEXT("widen"+m.name, NOSPLIT, "func(n int64, dst *float32, src *uint16)")
 	Pragma("noescape")
 	n, dst, src := pointer("n"), pointer("dst"), pointer("src")
-	v := ZMM()
 	Label("loop")
-	VCVTPH2PS(Mem{Base: src}, v)
-	VMOVUPS(v, Mem{Base: dst})
+	for at := 0; at < 16; at += m.lanes {
+		v := m.reg()
+		VCVTPH2PS(Mem{Base: src, Disp: 2 * at}, v)
+		VMOVUPS(v, Mem{Base: dst, Disp: 4 * at})
+	}
 	ADDQ(Imm(32), src)
 	ADDQ(Imm(64), dst)
 	DECQ(n)

@@ -130,12 +130,9 @@ const (
 // Set rounds a row, ties to even: the largest magnitude of a block becomes 127. A
 // block that is not finite has a scale of NaN.
 func (s *Small) Set(set *Set, r int, x []float32) {
-	first := 0
-	if set.isa == avx512 {
-		if first = len(x) / block; first > 0 {
-			at := r * s.blocks
-			smallBlocks(first, x, s.data[at*block:(at+first)*block], s.scales[at:at+first], s.offsets[at:at+first])
-		}
+	first := len(x) / block
+	if at := r * s.blocks; first > 0 && !set.smallBlocks(first, x, s.data[at*block:(at+first)*block], s.scales[at:at+first], s.offsets[at:at+first]) {
+		first = 0
 	}
 	for b := first; b*block < len(x); b++ {
 		from := x[b*block : min(len(x), (b+1)*block)]

@@ -49,13 +49,11 @@ func (s *Set) RowGroups(k int, a, data []float32, at, next []int, step int, c []
 		_ = data[from : from+(k-1)*step+GroupColumns]
 	}
 	for len(at) > 0 {
-		n := 1
-		if s.isa == avx512 {
-			n = together(len(at))
-		}
-		if n > 1 {
+		n := s.together(len(at), false)
+		if n > 0 {
 			s.row(k, a, data, at[:n], following(at, next, n), step, c, add)
 		} else {
+			n = 1
 			for j := 0; j < GroupColumns; j += s.tile.columns {
 				s.multiply(1, k, a, k, 1, data[at[0]+j:], step, c[j:], GroupColumns, add)
 			}
@@ -77,28 +75,25 @@ func (s *Set) RowGroupsHalf(k int, a []float32, data []uint16, at, next []int, s
 		_ = data[from : from+(k-1)*step+GroupColumns]
 	}
 	for len(at) > 0 {
-		n := 1
-		if s.isa == avx512 {
-			n = together(len(at))
-		}
-		if n > 1 {
+		n := s.together(len(at), true)
+		if n > 0 {
 			s.rowHalf(k, a, data, at[:n], following(at, next, n), step, c, add)
 		} else {
+			n = 1
 			rowHalfPortable(k, a, data[at[0]:], step, c, add)
 		}
 		at, next, c = at[n:], next[n:], c[n*GroupColumns:]
 	}
 }
 
-// together is how many groups the assembly takes at a time.
-func together(n int) int {
-	switch {
-	case n >= 4:
-		return 4
-	case n >= 2:
-		return 2
+// among is the largest of some sizes, largest first, that is within n, or 0.
+func among(sizes []int, n int) int {
+	for _, size := range sizes {
+		if size <= n {
+			return size
+		}
 	}
-	return 1
+	return 0
 }
 
 // following says what to ask for while the first n groups are worked on: the ones
@@ -137,12 +132,7 @@ func Narrow(dst []uint16, x []float32) {
 // Widen is the inverse of Narrow, up to what was rounded.
 func (s *Set) Widen(dst []float32, x []uint16) {
 	dst = dst[:len(x)]
-	n := 0
-	if s.isa == avx512 {
-		if n = len(x) &^ 15; n > 0 {
-			widenBlocks(dst[:n], x[:n])
-		}
-	}
+	n := s.widenBlocks(dst, x)
 	for i, h := range x[n:] {
 		dst[n+i] = widen(h)
 	}

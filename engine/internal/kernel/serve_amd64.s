@@ -767,6 +767,868 @@ loop:
 	VZEROUPPER
 	RET
 
+// func int8x2AVX2(blocks int64, w *uint8, scales *uint16, x *int8, xScales *float32, xOffsets *int32, row int64, c *float32, rowC int64, add int64)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·int8x2AVX2(SB), NOSPLIT, $0-80
+	MOVQ    blocks+0(FP), AX
+	MOVQ    w+8(FP), CX
+	MOVQ    scales+16(FP), DX
+	MOVQ    x+24(FP), BX
+	MOVQ    xScales+32(FP), SI
+	MOVQ    xOffsets+40(FP), DI
+	MOVQ    row+48(FP), R8
+	MOVQ    c+56(FP), R9
+	MOVQ    rowC+64(FP), R10
+	MOVQ    add+72(FP), R11
+	TESTQ   R11, R11
+	JNZ     start
+	VPXOR   Y0, Y0, Y0
+	VMOVUPS Y0, (R9)
+	VMOVUPS Y0, 32(R9)
+	VMOVUPS Y0, 64(R9)
+	VMOVUPS Y0, 96(R9)
+	VMOVUPS Y0, (R9)(R10*1)
+	VMOVUPS Y0, 32(R9)(R10*1)
+	VMOVUPS Y0, 64(R9)(R10*1)
+	VMOVUPS Y0, 96(R9)(R10*1)
+
+start:
+	MOVQ R8, R11
+	SHLQ $0x02, R11
+	SHLQ $0x05, R8
+
+loop:
+	VPBROADCASTD (DI), Y0
+	VPBROADCASTD (DI), Y1
+	VPBROADCASTD (DI), Y2
+	VPBROADCASTD (DI), Y3
+	VPBROADCASTD (DI)(R11*1), Y4
+	VPBROADCASTD (DI)(R11*1), Y5
+	VPBROADCASTD (DI)(R11*1), Y6
+	VPBROADCASTD (DI)(R11*1), Y7
+	VPBROADCASTD (BX), Y9
+	VPSLLW       $0x08, Y9, Y8
+	VPSRAW       $0x08, Y8, Y8
+	VPSRAW       $0x08, Y9, Y9
+	VPBROADCASTD (BX)(R8*1), Y11
+	VPSLLW       $0x08, Y11, Y10
+	VPSRAW       $0x08, Y10, Y10
+	VPSRAW       $0x08, Y11, Y11
+	VMOVDQU      (CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y14
+	VPADDD       Y14, Y0, Y0
+	VPMADDWD     Y9, Y13, Y14
+	VPADDD       Y14, Y0, Y0
+	VPMADDWD     Y10, Y12, Y14
+	VPADDD       Y14, Y4, Y4
+	VPMADDWD     Y11, Y13, Y14
+	VPADDD       Y14, Y4, Y4
+	VMOVDQU      32(CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y14
+	VPADDD       Y14, Y1, Y1
+	VPMADDWD     Y9, Y13, Y14
+	VPADDD       Y14, Y1, Y1
+	VPMADDWD     Y10, Y12, Y14
+	VPADDD       Y14, Y5, Y5
+	VPMADDWD     Y11, Y13, Y14
+	VPADDD       Y14, Y5, Y5
+	VMOVDQU      64(CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y14
+	VPADDD       Y14, Y2, Y2
+	VPMADDWD     Y9, Y13, Y14
+	VPADDD       Y14, Y2, Y2
+	VPMADDWD     Y10, Y12, Y14
+	VPADDD       Y14, Y6, Y6
+	VPMADDWD     Y11, Y13, Y14
+	VPADDD       Y14, Y6, Y6
+	VMOVDQU      96(CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y8
+	VPADDD       Y8, Y3, Y3
+	VPMADDWD     Y9, Y13, Y8
+	VPADDD       Y8, Y3, Y3
+	VPMADDWD     Y10, Y12, Y8
+	VPADDD       Y8, Y7, Y7
+	VPMADDWD     Y11, Y13, Y8
+	VPADDD       Y8, Y7, Y7
+	VPBROADCASTD 4(BX), Y9
+	VPSLLW       $0x08, Y9, Y8
+	VPSRAW       $0x08, Y8, Y8
+	VPSRAW       $0x08, Y9, Y9
+	VPBROADCASTD 4(BX)(R8*1), Y11
+	VPSLLW       $0x08, Y11, Y10
+	VPSRAW       $0x08, Y10, Y10
+	VPSRAW       $0x08, Y11, Y11
+	VMOVDQU      128(CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y14
+	VPADDD       Y14, Y0, Y0
+	VPMADDWD     Y9, Y13, Y14
+	VPADDD       Y14, Y0, Y0
+	VPMADDWD     Y10, Y12, Y14
+	VPADDD       Y14, Y4, Y4
+	VPMADDWD     Y11, Y13, Y14
+	VPADDD       Y14, Y4, Y4
+	VMOVDQU      160(CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y14
+	VPADDD       Y14, Y1, Y1
+	VPMADDWD     Y9, Y13, Y14
+	VPADDD       Y14, Y1, Y1
+	VPMADDWD     Y10, Y12, Y14
+	VPADDD       Y14, Y5, Y5
+	VPMADDWD     Y11, Y13, Y14
+	VPADDD       Y14, Y5, Y5
+	VMOVDQU      192(CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y14
+	VPADDD       Y14, Y2, Y2
+	VPMADDWD     Y9, Y13, Y14
+	VPADDD       Y14, Y2, Y2
+	VPMADDWD     Y10, Y12, Y14
+	VPADDD       Y14, Y6, Y6
+	VPMADDWD     Y11, Y13, Y14
+	VPADDD       Y14, Y6, Y6
+	VMOVDQU      224(CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y8
+	VPADDD       Y8, Y3, Y3
+	VPMADDWD     Y9, Y13, Y8
+	VPADDD       Y8, Y3, Y3
+	VPMADDWD     Y10, Y12, Y8
+	VPADDD       Y8, Y7, Y7
+	VPMADDWD     Y11, Y13, Y8
+	VPADDD       Y8, Y7, Y7
+	VPBROADCASTD 8(BX), Y9
+	VPSLLW       $0x08, Y9, Y8
+	VPSRAW       $0x08, Y8, Y8
+	VPSRAW       $0x08, Y9, Y9
+	VPBROADCASTD 8(BX)(R8*1), Y11
+	VPSLLW       $0x08, Y11, Y10
+	VPSRAW       $0x08, Y10, Y10
+	VPSRAW       $0x08, Y11, Y11
+	VMOVDQU      256(CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y14
+	VPADDD       Y14, Y0, Y0
+	VPMADDWD     Y9, Y13, Y14
+	VPADDD       Y14, Y0, Y0
+	VPMADDWD     Y10, Y12, Y14
+	VPADDD       Y14, Y4, Y4
+	VPMADDWD     Y11, Y13, Y14
+	VPADDD       Y14, Y4, Y4
+	VMOVDQU      288(CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y14
+	VPADDD       Y14, Y1, Y1
+	VPMADDWD     Y9, Y13, Y14
+	VPADDD       Y14, Y1, Y1
+	VPMADDWD     Y10, Y12, Y14
+	VPADDD       Y14, Y5, Y5
+	VPMADDWD     Y11, Y13, Y14
+	VPADDD       Y14, Y5, Y5
+	VMOVDQU      320(CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y14
+	VPADDD       Y14, Y2, Y2
+	VPMADDWD     Y9, Y13, Y14
+	VPADDD       Y14, Y2, Y2
+	VPMADDWD     Y10, Y12, Y14
+	VPADDD       Y14, Y6, Y6
+	VPMADDWD     Y11, Y13, Y14
+	VPADDD       Y14, Y6, Y6
+	VMOVDQU      352(CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y8
+	VPADDD       Y8, Y3, Y3
+	VPMADDWD     Y9, Y13, Y8
+	VPADDD       Y8, Y3, Y3
+	VPMADDWD     Y10, Y12, Y8
+	VPADDD       Y8, Y7, Y7
+	VPMADDWD     Y11, Y13, Y8
+	VPADDD       Y8, Y7, Y7
+	VPBROADCASTD 12(BX), Y9
+	VPSLLW       $0x08, Y9, Y8
+	VPSRAW       $0x08, Y8, Y8
+	VPSRAW       $0x08, Y9, Y9
+	VPBROADCASTD 12(BX)(R8*1), Y11
+	VPSLLW       $0x08, Y11, Y10
+	VPSRAW       $0x08, Y10, Y10
+	VPSRAW       $0x08, Y11, Y11
+	VMOVDQU      384(CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y14
+	VPADDD       Y14, Y0, Y0
+	VPMADDWD     Y9, Y13, Y14
+	VPADDD       Y14, Y0, Y0
+	VPMADDWD     Y10, Y12, Y14
+	VPADDD       Y14, Y4, Y4
+	VPMADDWD     Y11, Y13, Y14
+	VPADDD       Y14, Y4, Y4
+	VMOVDQU      416(CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y14
+	VPADDD       Y14, Y1, Y1
+	VPMADDWD     Y9, Y13, Y14
+	VPADDD       Y14, Y1, Y1
+	VPMADDWD     Y10, Y12, Y14
+	VPADDD       Y14, Y5, Y5
+	VPMADDWD     Y11, Y13, Y14
+	VPADDD       Y14, Y5, Y5
+	VMOVDQU      448(CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y14
+	VPADDD       Y14, Y2, Y2
+	VPMADDWD     Y9, Y13, Y14
+	VPADDD       Y14, Y2, Y2
+	VPMADDWD     Y10, Y12, Y14
+	VPADDD       Y14, Y6, Y6
+	VPMADDWD     Y11, Y13, Y14
+	VPADDD       Y14, Y6, Y6
+	VMOVDQU      480(CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y8
+	VPADDD       Y8, Y3, Y3
+	VPMADDWD     Y9, Y13, Y8
+	VPADDD       Y8, Y3, Y3
+	VPMADDWD     Y10, Y12, Y8
+	VPADDD       Y8, Y7, Y7
+	VPMADDWD     Y11, Y13, Y8
+	VPADDD       Y8, Y7, Y7
+	VPBROADCASTD 16(BX), Y9
+	VPSLLW       $0x08, Y9, Y8
+	VPSRAW       $0x08, Y8, Y8
+	VPSRAW       $0x08, Y9, Y9
+	VPBROADCASTD 16(BX)(R8*1), Y11
+	VPSLLW       $0x08, Y11, Y10
+	VPSRAW       $0x08, Y10, Y10
+	VPSRAW       $0x08, Y11, Y11
+	VMOVDQU      512(CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y14
+	VPADDD       Y14, Y0, Y0
+	VPMADDWD     Y9, Y13, Y14
+	VPADDD       Y14, Y0, Y0
+	VPMADDWD     Y10, Y12, Y14
+	VPADDD       Y14, Y4, Y4
+	VPMADDWD     Y11, Y13, Y14
+	VPADDD       Y14, Y4, Y4
+	VMOVDQU      544(CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y14
+	VPADDD       Y14, Y1, Y1
+	VPMADDWD     Y9, Y13, Y14
+	VPADDD       Y14, Y1, Y1
+	VPMADDWD     Y10, Y12, Y14
+	VPADDD       Y14, Y5, Y5
+	VPMADDWD     Y11, Y13, Y14
+	VPADDD       Y14, Y5, Y5
+	VMOVDQU      576(CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y14
+	VPADDD       Y14, Y2, Y2
+	VPMADDWD     Y9, Y13, Y14
+	VPADDD       Y14, Y2, Y2
+	VPMADDWD     Y10, Y12, Y14
+	VPADDD       Y14, Y6, Y6
+	VPMADDWD     Y11, Y13, Y14
+	VPADDD       Y14, Y6, Y6
+	VMOVDQU      608(CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y8
+	VPADDD       Y8, Y3, Y3
+	VPMADDWD     Y9, Y13, Y8
+	VPADDD       Y8, Y3, Y3
+	VPMADDWD     Y10, Y12, Y8
+	VPADDD       Y8, Y7, Y7
+	VPMADDWD     Y11, Y13, Y8
+	VPADDD       Y8, Y7, Y7
+	VPBROADCASTD 20(BX), Y9
+	VPSLLW       $0x08, Y9, Y8
+	VPSRAW       $0x08, Y8, Y8
+	VPSRAW       $0x08, Y9, Y9
+	VPBROADCASTD 20(BX)(R8*1), Y11
+	VPSLLW       $0x08, Y11, Y10
+	VPSRAW       $0x08, Y10, Y10
+	VPSRAW       $0x08, Y11, Y11
+	VMOVDQU      640(CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y14
+	VPADDD       Y14, Y0, Y0
+	VPMADDWD     Y9, Y13, Y14
+	VPADDD       Y14, Y0, Y0
+	VPMADDWD     Y10, Y12, Y14
+	VPADDD       Y14, Y4, Y4
+	VPMADDWD     Y11, Y13, Y14
+	VPADDD       Y14, Y4, Y4
+	VMOVDQU      672(CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y14
+	VPADDD       Y14, Y1, Y1
+	VPMADDWD     Y9, Y13, Y14
+	VPADDD       Y14, Y1, Y1
+	VPMADDWD     Y10, Y12, Y14
+	VPADDD       Y14, Y5, Y5
+	VPMADDWD     Y11, Y13, Y14
+	VPADDD       Y14, Y5, Y5
+	VMOVDQU      704(CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y14
+	VPADDD       Y14, Y2, Y2
+	VPMADDWD     Y9, Y13, Y14
+	VPADDD       Y14, Y2, Y2
+	VPMADDWD     Y10, Y12, Y14
+	VPADDD       Y14, Y6, Y6
+	VPMADDWD     Y11, Y13, Y14
+	VPADDD       Y14, Y6, Y6
+	VMOVDQU      736(CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y8
+	VPADDD       Y8, Y3, Y3
+	VPMADDWD     Y9, Y13, Y8
+	VPADDD       Y8, Y3, Y3
+	VPMADDWD     Y10, Y12, Y8
+	VPADDD       Y8, Y7, Y7
+	VPMADDWD     Y11, Y13, Y8
+	VPADDD       Y8, Y7, Y7
+	VPBROADCASTD 24(BX), Y9
+	VPSLLW       $0x08, Y9, Y8
+	VPSRAW       $0x08, Y8, Y8
+	VPSRAW       $0x08, Y9, Y9
+	VPBROADCASTD 24(BX)(R8*1), Y11
+	VPSLLW       $0x08, Y11, Y10
+	VPSRAW       $0x08, Y10, Y10
+	VPSRAW       $0x08, Y11, Y11
+	VMOVDQU      768(CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y14
+	VPADDD       Y14, Y0, Y0
+	VPMADDWD     Y9, Y13, Y14
+	VPADDD       Y14, Y0, Y0
+	VPMADDWD     Y10, Y12, Y14
+	VPADDD       Y14, Y4, Y4
+	VPMADDWD     Y11, Y13, Y14
+	VPADDD       Y14, Y4, Y4
+	VMOVDQU      800(CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y14
+	VPADDD       Y14, Y1, Y1
+	VPMADDWD     Y9, Y13, Y14
+	VPADDD       Y14, Y1, Y1
+	VPMADDWD     Y10, Y12, Y14
+	VPADDD       Y14, Y5, Y5
+	VPMADDWD     Y11, Y13, Y14
+	VPADDD       Y14, Y5, Y5
+	VMOVDQU      832(CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y14
+	VPADDD       Y14, Y2, Y2
+	VPMADDWD     Y9, Y13, Y14
+	VPADDD       Y14, Y2, Y2
+	VPMADDWD     Y10, Y12, Y14
+	VPADDD       Y14, Y6, Y6
+	VPMADDWD     Y11, Y13, Y14
+	VPADDD       Y14, Y6, Y6
+	VMOVDQU      864(CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y8
+	VPADDD       Y8, Y3, Y3
+	VPMADDWD     Y9, Y13, Y8
+	VPADDD       Y8, Y3, Y3
+	VPMADDWD     Y10, Y12, Y8
+	VPADDD       Y8, Y7, Y7
+	VPMADDWD     Y11, Y13, Y8
+	VPADDD       Y8, Y7, Y7
+	VPBROADCASTD 28(BX), Y9
+	VPSLLW       $0x08, Y9, Y8
+	VPSRAW       $0x08, Y8, Y8
+	VPSRAW       $0x08, Y9, Y9
+	VPBROADCASTD 28(BX)(R8*1), Y11
+	VPSLLW       $0x08, Y11, Y10
+	VPSRAW       $0x08, Y10, Y10
+	VPSRAW       $0x08, Y11, Y11
+	VMOVDQU      896(CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y14
+	VPADDD       Y14, Y0, Y0
+	VPMADDWD     Y9, Y13, Y14
+	VPADDD       Y14, Y0, Y0
+	VPMADDWD     Y10, Y12, Y14
+	VPADDD       Y14, Y4, Y4
+	VPMADDWD     Y11, Y13, Y14
+	VPADDD       Y14, Y4, Y4
+	VMOVDQU      928(CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y14
+	VPADDD       Y14, Y1, Y1
+	VPMADDWD     Y9, Y13, Y14
+	VPADDD       Y14, Y1, Y1
+	VPMADDWD     Y10, Y12, Y14
+	VPADDD       Y14, Y5, Y5
+	VPMADDWD     Y11, Y13, Y14
+	VPADDD       Y14, Y5, Y5
+	VMOVDQU      960(CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y14
+	VPADDD       Y14, Y2, Y2
+	VPMADDWD     Y9, Y13, Y14
+	VPADDD       Y14, Y2, Y2
+	VPMADDWD     Y10, Y12, Y14
+	VPADDD       Y14, Y6, Y6
+	VPMADDWD     Y11, Y13, Y14
+	VPADDD       Y14, Y6, Y6
+	VMOVDQU      992(CX), Y13
+	VPAND        lowBytes2<>+0(SB), Y13, Y12
+	VPSRLW       $0x08, Y13, Y13
+	VPMADDWD     Y8, Y12, Y8
+	VPADDD       Y8, Y3, Y3
+	VPMADDWD     Y9, Y13, Y8
+	VPADDD       Y8, Y3, Y3
+	VPMADDWD     Y10, Y12, Y8
+	VPADDD       Y8, Y7, Y7
+	VPMADDWD     Y11, Y13, Y8
+	VPADDD       Y8, Y7, Y7
+	VCVTPH2PS    (DX), Y8
+	VBROADCASTSS (SI), Y9
+	VMULPS       Y9, Y8, Y9
+	VCVTDQ2PS    Y0, Y0
+	VMOVUPS      (R9), Y10
+	VFMADD231PS  Y0, Y9, Y10
+	VMOVUPS      Y10, (R9)
+	VBROADCASTSS (SI)(R11*1), Y0
+	VMULPS       Y0, Y8, Y0
+	VCVTDQ2PS    Y4, Y4
+	VMOVUPS      (R9)(R10*1), Y8
+	VFMADD231PS  Y4, Y0, Y8
+	VMOVUPS      Y8, (R9)(R10*1)
+	VCVTPH2PS    16(DX), Y0
+	VBROADCASTSS (SI), Y4
+	VMULPS       Y4, Y0, Y4
+	VCVTDQ2PS    Y1, Y1
+	VMOVUPS      32(R9), Y8
+	VFMADD231PS  Y1, Y4, Y8
+	VMOVUPS      Y8, 32(R9)
+	VBROADCASTSS (SI)(R11*1), Y1
+	VMULPS       Y1, Y0, Y1
+	VCVTDQ2PS    Y5, Y5
+	VMOVUPS      32(R9)(R10*1), Y0
+	VFMADD231PS  Y5, Y1, Y0
+	VMOVUPS      Y0, 32(R9)(R10*1)
+	VCVTPH2PS    32(DX), Y0
+	VBROADCASTSS (SI), Y1
+	VMULPS       Y1, Y0, Y1
+	VCVTDQ2PS    Y2, Y2
+	VMOVUPS      64(R9), Y4
+	VFMADD231PS  Y2, Y1, Y4
+	VMOVUPS      Y4, 64(R9)
+	VBROADCASTSS (SI)(R11*1), Y1
+	VMULPS       Y1, Y0, Y1
+	VCVTDQ2PS    Y6, Y6
+	VMOVUPS      64(R9)(R10*1), Y0
+	VFMADD231PS  Y6, Y1, Y0
+	VMOVUPS      Y0, 64(R9)(R10*1)
+	VCVTPH2PS    48(DX), Y0
+	VBROADCASTSS (SI), Y1
+	VMULPS       Y1, Y0, Y1
+	VCVTDQ2PS    Y3, Y3
+	VMOVUPS      96(R9), Y2
+	VFMADD231PS  Y3, Y1, Y2
+	VMOVUPS      Y2, 96(R9)
+	VBROADCASTSS (SI)(R11*1), Y1
+	VMULPS       Y1, Y0, Y1
+	VCVTDQ2PS    Y7, Y7
+	VMOVUPS      96(R9)(R10*1), Y0
+	VFMADD231PS  Y7, Y1, Y0
+	VMOVUPS      Y0, 96(R9)(R10*1)
+	ADDQ         $0x00000400, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x20, BX
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, DI
+	DECQ         AX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+DATA lowBytes2<>+0(SB)/4, $0x00ff00ff
+DATA lowBytes2<>+4(SB)/4, $0x00ff00ff
+DATA lowBytes2<>+8(SB)/4, $0x00ff00ff
+DATA lowBytes2<>+12(SB)/4, $0x00ff00ff
+DATA lowBytes2<>+16(SB)/4, $0x00ff00ff
+DATA lowBytes2<>+20(SB)/4, $0x00ff00ff
+DATA lowBytes2<>+24(SB)/4, $0x00ff00ff
+DATA lowBytes2<>+28(SB)/4, $0x00ff00ff
+GLOBL lowBytes2<>(SB), RODATA|NOPTR, $32
+
+// func int8x1AVX2(blocks int64, w *uint8, scales *uint16, x *int8, xScales *float32, xOffsets *int32, row int64, c *float32, rowC int64, add int64)
+// Requires: AVX, AVX2, F16C, FMA3
+TEXT ·int8x1AVX2(SB), NOSPLIT, $0-80
+	MOVQ    blocks+0(FP), AX
+	MOVQ    w+8(FP), CX
+	MOVQ    scales+16(FP), DX
+	MOVQ    x+24(FP), BX
+	MOVQ    xScales+32(FP), SI
+	MOVQ    xOffsets+40(FP), DI
+	MOVQ    row+48(FP), R8
+	MOVQ    c+56(FP), R9
+	MOVQ    rowC+64(FP), R10
+	MOVQ    add+72(FP), R10
+	TESTQ   R10, R10
+	JNZ     start
+	VPXOR   Y0, Y0, Y0
+	VMOVUPS Y0, (R9)
+	VMOVUPS Y0, 32(R9)
+	VMOVUPS Y0, 64(R9)
+	VMOVUPS Y0, 96(R9)
+
+start:
+	MOVQ R8, R10
+	SHLQ $0x02, R10
+	SHLQ $0x05, R8
+
+loop:
+	VPBROADCASTD (DI), Y0
+	VPBROADCASTD (DI), Y1
+	VPBROADCASTD (DI), Y2
+	VPBROADCASTD (DI), Y3
+	VPBROADCASTD (BX), Y5
+	VPSLLW       $0x08, Y5, Y4
+	VPSRAW       $0x08, Y4, Y4
+	VPSRAW       $0x08, Y5, Y5
+	VMOVDQU      (CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y0, Y0
+	VPMADDWD     Y5, Y7, Y6
+	VPADDD       Y6, Y0, Y0
+	VMOVDQU      32(CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y1, Y1
+	VPMADDWD     Y5, Y7, Y6
+	VPADDD       Y6, Y1, Y1
+	VMOVDQU      64(CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPMADDWD     Y5, Y7, Y6
+	VPADDD       Y6, Y2, Y2
+	VMOVDQU      96(CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y4
+	VPADDD       Y4, Y3, Y3
+	VPMADDWD     Y5, Y7, Y4
+	VPADDD       Y4, Y3, Y3
+	VPBROADCASTD 4(BX), Y5
+	VPSLLW       $0x08, Y5, Y4
+	VPSRAW       $0x08, Y4, Y4
+	VPSRAW       $0x08, Y5, Y5
+	VMOVDQU      128(CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y0, Y0
+	VPMADDWD     Y5, Y7, Y6
+	VPADDD       Y6, Y0, Y0
+	VMOVDQU      160(CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y1, Y1
+	VPMADDWD     Y5, Y7, Y6
+	VPADDD       Y6, Y1, Y1
+	VMOVDQU      192(CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPMADDWD     Y5, Y7, Y6
+	VPADDD       Y6, Y2, Y2
+	VMOVDQU      224(CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y4
+	VPADDD       Y4, Y3, Y3
+	VPMADDWD     Y5, Y7, Y4
+	VPADDD       Y4, Y3, Y3
+	VPBROADCASTD 8(BX), Y5
+	VPSLLW       $0x08, Y5, Y4
+	VPSRAW       $0x08, Y4, Y4
+	VPSRAW       $0x08, Y5, Y5
+	VMOVDQU      256(CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y0, Y0
+	VPMADDWD     Y5, Y7, Y6
+	VPADDD       Y6, Y0, Y0
+	VMOVDQU      288(CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y1, Y1
+	VPMADDWD     Y5, Y7, Y6
+	VPADDD       Y6, Y1, Y1
+	VMOVDQU      320(CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPMADDWD     Y5, Y7, Y6
+	VPADDD       Y6, Y2, Y2
+	VMOVDQU      352(CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y4
+	VPADDD       Y4, Y3, Y3
+	VPMADDWD     Y5, Y7, Y4
+	VPADDD       Y4, Y3, Y3
+	VPBROADCASTD 12(BX), Y5
+	VPSLLW       $0x08, Y5, Y4
+	VPSRAW       $0x08, Y4, Y4
+	VPSRAW       $0x08, Y5, Y5
+	VMOVDQU      384(CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y0, Y0
+	VPMADDWD     Y5, Y7, Y6
+	VPADDD       Y6, Y0, Y0
+	VMOVDQU      416(CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y1, Y1
+	VPMADDWD     Y5, Y7, Y6
+	VPADDD       Y6, Y1, Y1
+	VMOVDQU      448(CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPMADDWD     Y5, Y7, Y6
+	VPADDD       Y6, Y2, Y2
+	VMOVDQU      480(CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y4
+	VPADDD       Y4, Y3, Y3
+	VPMADDWD     Y5, Y7, Y4
+	VPADDD       Y4, Y3, Y3
+	VPBROADCASTD 16(BX), Y5
+	VPSLLW       $0x08, Y5, Y4
+	VPSRAW       $0x08, Y4, Y4
+	VPSRAW       $0x08, Y5, Y5
+	VMOVDQU      512(CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y0, Y0
+	VPMADDWD     Y5, Y7, Y6
+	VPADDD       Y6, Y0, Y0
+	VMOVDQU      544(CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y1, Y1
+	VPMADDWD     Y5, Y7, Y6
+	VPADDD       Y6, Y1, Y1
+	VMOVDQU      576(CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPMADDWD     Y5, Y7, Y6
+	VPADDD       Y6, Y2, Y2
+	VMOVDQU      608(CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y4
+	VPADDD       Y4, Y3, Y3
+	VPMADDWD     Y5, Y7, Y4
+	VPADDD       Y4, Y3, Y3
+	VPBROADCASTD 20(BX), Y5
+	VPSLLW       $0x08, Y5, Y4
+	VPSRAW       $0x08, Y4, Y4
+	VPSRAW       $0x08, Y5, Y5
+	VMOVDQU      640(CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y0, Y0
+	VPMADDWD     Y5, Y7, Y6
+	VPADDD       Y6, Y0, Y0
+	VMOVDQU      672(CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y1, Y1
+	VPMADDWD     Y5, Y7, Y6
+	VPADDD       Y6, Y1, Y1
+	VMOVDQU      704(CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPMADDWD     Y5, Y7, Y6
+	VPADDD       Y6, Y2, Y2
+	VMOVDQU      736(CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y4
+	VPADDD       Y4, Y3, Y3
+	VPMADDWD     Y5, Y7, Y4
+	VPADDD       Y4, Y3, Y3
+	VPBROADCASTD 24(BX), Y5
+	VPSLLW       $0x08, Y5, Y4
+	VPSRAW       $0x08, Y4, Y4
+	VPSRAW       $0x08, Y5, Y5
+	VMOVDQU      768(CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y0, Y0
+	VPMADDWD     Y5, Y7, Y6
+	VPADDD       Y6, Y0, Y0
+	VMOVDQU      800(CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y1, Y1
+	VPMADDWD     Y5, Y7, Y6
+	VPADDD       Y6, Y1, Y1
+	VMOVDQU      832(CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPMADDWD     Y5, Y7, Y6
+	VPADDD       Y6, Y2, Y2
+	VMOVDQU      864(CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y4
+	VPADDD       Y4, Y3, Y3
+	VPMADDWD     Y5, Y7, Y4
+	VPADDD       Y4, Y3, Y3
+	VPBROADCASTD 28(BX), Y5
+	VPSLLW       $0x08, Y5, Y4
+	VPSRAW       $0x08, Y4, Y4
+	VPSRAW       $0x08, Y5, Y5
+	VMOVDQU      896(CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y0, Y0
+	VPMADDWD     Y5, Y7, Y6
+	VPADDD       Y6, Y0, Y0
+	VMOVDQU      928(CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y1, Y1
+	VPMADDWD     Y5, Y7, Y6
+	VPADDD       Y6, Y1, Y1
+	VMOVDQU      960(CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPMADDWD     Y5, Y7, Y6
+	VPADDD       Y6, Y2, Y2
+	VMOVDQU      992(CX), Y7
+	VPAND        lowBytes1<>+0(SB), Y7, Y6
+	VPSRLW       $0x08, Y7, Y7
+	VPMADDWD     Y4, Y6, Y4
+	VPADDD       Y4, Y3, Y3
+	VPMADDWD     Y5, Y7, Y4
+	VPADDD       Y4, Y3, Y3
+	VCVTPH2PS    (DX), Y4
+	VBROADCASTSS (SI), Y5
+	VMULPS       Y5, Y4, Y5
+	VCVTDQ2PS    Y0, Y0
+	VMOVUPS      (R9), Y4
+	VFMADD231PS  Y0, Y5, Y4
+	VMOVUPS      Y4, (R9)
+	VCVTPH2PS    16(DX), Y0
+	VBROADCASTSS (SI), Y4
+	VMULPS       Y4, Y0, Y4
+	VCVTDQ2PS    Y1, Y1
+	VMOVUPS      32(R9), Y0
+	VFMADD231PS  Y1, Y4, Y0
+	VMOVUPS      Y0, 32(R9)
+	VCVTPH2PS    32(DX), Y0
+	VBROADCASTSS (SI), Y1
+	VMULPS       Y1, Y0, Y1
+	VCVTDQ2PS    Y2, Y2
+	VMOVUPS      64(R9), Y0
+	VFMADD231PS  Y2, Y1, Y0
+	VMOVUPS      Y0, 64(R9)
+	VCVTPH2PS    48(DX), Y0
+	VBROADCASTSS (SI), Y1
+	VMULPS       Y1, Y0, Y1
+	VCVTDQ2PS    Y3, Y3
+	VMOVUPS      96(R9), Y0
+	VFMADD231PS  Y3, Y1, Y0
+	VMOVUPS      Y0, 96(R9)
+	ADDQ         $0x00000400, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x20, BX
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, DI
+	DECQ         AX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+DATA lowBytes1<>+0(SB)/4, $0x00ff00ff
+DATA lowBytes1<>+4(SB)/4, $0x00ff00ff
+DATA lowBytes1<>+8(SB)/4, $0x00ff00ff
+DATA lowBytes1<>+12(SB)/4, $0x00ff00ff
+DATA lowBytes1<>+16(SB)/4, $0x00ff00ff
+DATA lowBytes1<>+20(SB)/4, $0x00ff00ff
+DATA lowBytes1<>+24(SB)/4, $0x00ff00ff
+DATA lowBytes1<>+28(SB)/4, $0x00ff00ff
+GLOBL lowBytes1<>(SB), RODATA|NOPTR, $32
+
 // func row4x32AVX512(k int64, a *float32, b0 *float32, b1 *float32, b2 *float32, b3 *float32, n0 *float32, n1 *float32, n2 *float32, n3 *float32, stepB int64, c *float32, add int64)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·row4x32AVX512(SB), NOSPLIT, $0-104
@@ -1037,6 +1899,243 @@ loop:
 	VZEROUPPER
 	RET
 
+// func row2x32AVX2(k int64, a *float32, b0 *float32, b1 *float32, n0 *float32, n1 *float32, stepB int64, c *float32, add int64)
+// Requires: AVX, FMA3, MMX+
+TEXT ·row2x32AVX2(SB), NOSPLIT, $0-72
+	MOVQ    k+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    stepB+48(FP), DX
+	MOVQ    c+56(FP), BX
+	MOVQ    b0+16(FP), SI
+	MOVQ    b1+24(FP), DI
+	MOVQ    add+64(FP), R8
+	TESTQ   R8, R8
+	JZ      zero
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS 64(BX), Y2
+	VMOVUPS 96(BX), Y3
+	VMOVUPS 128(BX), Y4
+	VMOVUPS 160(BX), Y5
+	VMOVUPS 192(BX), Y6
+	VMOVUPS 224(BX), Y7
+	JMP     start
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+start:
+	MOVQ n0+32(FP), R8
+	MOVQ n1+40(FP), R9
+
+loop:
+	VBROADCASTSS (CX), Y8
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
+	VFMADD231PS  (SI), Y8, Y0
+	VFMADD231PS  32(SI), Y8, Y1
+	VFMADD231PS  64(SI), Y8, Y2
+	VFMADD231PS  96(SI), Y8, Y3
+	ADDQ         DX, SI
+	ADDQ         DX, R8
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	VFMADD231PS  (DI), Y8, Y4
+	VFMADD231PS  32(DI), Y8, Y5
+	VFMADD231PS  64(DI), Y8, Y6
+	VFMADD231PS  96(DI), Y8, Y7
+	ADDQ         DX, DI
+	ADDQ         DX, R9
+	ADDQ         $0x04, CX
+	DECQ         AX
+	JNZ          loop
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y2, 64(BX)
+	VMOVUPS      Y3, 96(BX)
+	VMOVUPS      Y4, 128(BX)
+	VMOVUPS      Y5, 160(BX)
+	VMOVUPS      Y6, 192(BX)
+	VMOVUPS      Y7, 224(BX)
+	VZEROUPPER
+	RET
+
+// func rowHalf2x32AVX2(k int64, a *float32, b0 *uint16, b1 *uint16, n0 *uint16, n1 *uint16, stepB int64, c *float32, add int64)
+// Requires: AVX, F16C, FMA3, MMX+
+TEXT ·rowHalf2x32AVX2(SB), NOSPLIT, $0-72
+	MOVQ    k+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    stepB+48(FP), DX
+	MOVQ    c+56(FP), BX
+	MOVQ    b0+16(FP), SI
+	MOVQ    b1+24(FP), DI
+	MOVQ    add+64(FP), R8
+	TESTQ   R8, R8
+	JZ      zero
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS 64(BX), Y2
+	VMOVUPS 96(BX), Y3
+	VMOVUPS 128(BX), Y4
+	VMOVUPS 160(BX), Y5
+	VMOVUPS 192(BX), Y6
+	VMOVUPS 224(BX), Y7
+	JMP     start
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+start:
+	MOVQ n0+32(FP), R8
+	MOVQ n1+40(FP), R9
+
+loop:
+	VBROADCASTSS (CX), Y8
+	PREFETCHT0   (R8)
+	VCVTPH2PS    (SI), Y9
+	VFMADD231PS  Y9, Y8, Y0
+	VCVTPH2PS    16(SI), Y9
+	VFMADD231PS  Y9, Y8, Y1
+	VCVTPH2PS    32(SI), Y9
+	VFMADD231PS  Y9, Y8, Y2
+	VCVTPH2PS    48(SI), Y9
+	VFMADD231PS  Y9, Y8, Y3
+	ADDQ         DX, SI
+	ADDQ         DX, R8
+	PREFETCHT0   (R9)
+	VCVTPH2PS    (DI), Y9
+	VFMADD231PS  Y9, Y8, Y4
+	VCVTPH2PS    16(DI), Y9
+	VFMADD231PS  Y9, Y8, Y5
+	VCVTPH2PS    32(DI), Y9
+	VFMADD231PS  Y9, Y8, Y6
+	VCVTPH2PS    48(DI), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	ADDQ         DX, DI
+	ADDQ         DX, R9
+	ADDQ         $0x04, CX
+	DECQ         AX
+	JNZ          loop
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y2, 64(BX)
+	VMOVUPS      Y3, 96(BX)
+	VMOVUPS      Y4, 128(BX)
+	VMOVUPS      Y5, 160(BX)
+	VMOVUPS      Y6, 192(BX)
+	VMOVUPS      Y7, 224(BX)
+	VZEROUPPER
+	RET
+
+// func row1x32AVX2(k int64, a *float32, b0 *float32, n0 *float32, stepB int64, c *float32, add int64)
+// Requires: AVX, FMA3, MMX+
+TEXT ·row1x32AVX2(SB), NOSPLIT, $0-56
+	MOVQ    k+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    stepB+32(FP), DX
+	MOVQ    c+40(FP), BX
+	MOVQ    b0+16(FP), SI
+	MOVQ    add+48(FP), DI
+	TESTQ   DI, DI
+	JZ      zero
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS 64(BX), Y2
+	VMOVUPS 96(BX), Y3
+	JMP     start
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+start:
+	MOVQ n0+24(FP), DI
+
+loop:
+	VBROADCASTSS (CX), Y4
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	VFMADD231PS  (SI), Y4, Y0
+	VFMADD231PS  32(SI), Y4, Y1
+	VFMADD231PS  64(SI), Y4, Y2
+	VFMADD231PS  96(SI), Y4, Y3
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         $0x04, CX
+	DECQ         AX
+	JNZ          loop
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y2, 64(BX)
+	VMOVUPS      Y3, 96(BX)
+	VZEROUPPER
+	RET
+
+// func rowHalf1x32AVX2(k int64, a *float32, b0 *uint16, n0 *uint16, stepB int64, c *float32, add int64)
+// Requires: AVX, F16C, FMA3, MMX+
+TEXT ·rowHalf1x32AVX2(SB), NOSPLIT, $0-56
+	MOVQ    k+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    stepB+32(FP), DX
+	MOVQ    c+40(FP), BX
+	MOVQ    b0+16(FP), SI
+	MOVQ    add+48(FP), DI
+	TESTQ   DI, DI
+	JZ      zero
+	VMOVUPS (BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVUPS 64(BX), Y2
+	VMOVUPS 96(BX), Y3
+	JMP     start
+
+zero:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+start:
+	MOVQ n0+24(FP), DI
+
+loop:
+	VBROADCASTSS (CX), Y4
+	PREFETCHT0   (DI)
+	VCVTPH2PS    (SI), Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VCVTPH2PS    16(SI), Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VCVTPH2PS    32(SI), Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VCVTPH2PS    48(SI), Y5
+	VFMADD231PS  Y5, Y4, Y3
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         $0x04, CX
+	DECQ         AX
+	JNZ          loop
+	VMOVUPS      Y0, (BX)
+	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y2, 64(BX)
+	VMOVUPS      Y3, 96(BX)
+	VZEROUPPER
+	RET
+
 // func widenAVX512(n int64, dst *float32, src *uint16)
 // Requires: AVX, AVX512F
 TEXT ·widenAVX512(SB), NOSPLIT, $0-24
@@ -1047,6 +2146,25 @@ TEXT ·widenAVX512(SB), NOSPLIT, $0-24
 loop:
 	VCVTPH2PS (DX), Z0
 	VMOVUPS   Z0, (CX)
+	ADDQ      $0x20, DX
+	ADDQ      $0x40, CX
+	DECQ      AX
+	JNZ       loop
+	VZEROUPPER
+	RET
+
+// func widenAVX2(n int64, dst *float32, src *uint16)
+// Requires: AVX, F16C
+TEXT ·widenAVX2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ dst+8(FP), CX
+	MOVQ src+16(FP), DX
+
+loop:
+	VCVTPH2PS (DX), Y0
+	VMOVUPS   Y0, (CX)
+	VCVTPH2PS 16(DX), Y0
+	VMOVUPS   Y0, 32(CX)
 	ADDQ      $0x20, DX
 	ADDQ      $0x40, CX
 	DECQ      AX
@@ -1134,3 +2252,107 @@ clear:
 	VPXOR   Y2, Y2, Y2
 	VMOVDQU Y2, (DX)
 	JMP     next
+
+// func smallAVX2(n int64, x *float32, q *int8, scales *float32, offsets *int32)
+// Requires: AVX, AVX2
+TEXT ·smallAVX2(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         q+16(FP), DX
+	MOVQ         scales+24(FP), BX
+	MOVQ         offsets+32(FP), SI
+	MOVL         $0x7fffffff, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
+	VMOVDQU      packedOrder<>+0(SB), Y1
+	MOVL         $0x42fe0000, DI
+	VMOVD        DI, X2
+
+loop:
+	VMOVUPS      (CX), Y5
+	VPAND        Y5, Y0, Y3
+	VMOVUPS      32(CX), Y6
+	VPAND        Y6, Y0, Y4
+	VPMAXUD      Y4, Y3, Y3
+	VMOVUPS      64(CX), Y7
+	VPAND        Y7, Y0, Y4
+	VPMAXUD      Y4, Y3, Y3
+	VMOVUPS      96(CX), Y8
+	VPAND        Y8, Y0, Y4
+	VPMAXUD      Y4, Y3, Y3
+	VEXTRACTI128 $0x01, Y3, X4
+	VPMAXUD      X4, X3, X3
+	VPSHUFD      $0x4e, X3, X4
+	VPMAXUD      X4, X3, X3
+	VPSHUFD      $0xb1, X3, X4
+	VPMAXUD      X4, X3, X3
+	VMOVD        X3, DI
+	CMPL         DI, $0x0d800000
+	JB           zero
+	CMPL         DI, $0x7f800000
+	JAE          bad
+	VDIVSS       X3, X2, X4
+	VBROADCASTSS X4, Y4
+	VMULPS       Y4, Y5, Y5
+	VCVTPS2DQ    Y5, Y5
+	VMULPS       Y4, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VMULPS       Y4, Y7, Y7
+	VCVTPS2DQ    Y7, Y7
+	VMULPS       Y4, Y8, Y8
+	VCVTPS2DQ    Y8, Y8
+	VPACKSSDW    Y6, Y5, Y4
+	VPACKSSDW    Y8, Y7, Y9
+	VPACKSSWB    Y9, Y4, Y4
+	VPERMD       Y4, Y1, Y4
+	VMOVDQU      Y4, (DX)
+	VDIVSS       X2, X3, X9
+	VMOVSS       X9, (BX)
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y8, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X3
+	VPADDD       X3, X5, X5
+	VPSHUFD      $0x4e, X5, X3
+	VPADDD       X3, X5, X5
+	VPSHUFD      $0xb1, X5, X3
+	VPADDD       X3, X5, X5
+	VMOVD        X5, DI
+	SHLL         $0x07, DI
+	NEGL         DI
+	MOVL         DI, (SI)
+
+next:
+	ADDQ $0x00000080, CX
+	ADDQ $0x20, DX
+	ADDQ $0x04, BX
+	ADDQ $0x04, SI
+	DECQ AX
+	JNZ  loop
+	VZEROUPPER
+	RET
+
+bad:
+	MOVL $0x7fc00000, DI
+	JMP  clear
+
+zero:
+	XORL DI, DI
+
+clear:
+	MOVL    DI, (BX)
+	XORL    DI, DI
+	MOVL    DI, (SI)
+	VPXOR   Y3, Y3, Y3
+	VMOVDQU Y3, (DX)
+	JMP     next
+
+DATA packedOrder<>+0(SB)/4, $0x00000000
+DATA packedOrder<>+4(SB)/4, $0x00000004
+DATA packedOrder<>+8(SB)/4, $0x00000001
+DATA packedOrder<>+12(SB)/4, $0x00000005
+DATA packedOrder<>+16(SB)/4, $0x00000002
+DATA packedOrder<>+20(SB)/4, $0x00000006
+DATA packedOrder<>+24(SB)/4, $0x00000003
+DATA packedOrder<>+28(SB)/4, $0x00000007
+GLOBL packedOrder<>(SB), RODATA|NOPTR, $32

@@ -15,6 +15,12 @@ func int8x2VNNI(blocks int64, w *uint8, scales *uint16, x *int8, xScales *float3
 func int8x1VNNI(blocks int64, w *uint8, scales *uint16, x *int8, xScales *float32, xOffsets *int32, row int64, c *float32, rowC int64, add int64)
 
 //go:noescape
+func int8x2AVX2(blocks int64, w *uint8, scales *uint16, x *int8, xScales *float32, xOffsets *int32, row int64, c *float32, rowC int64, add int64)
+
+//go:noescape
+func int8x1AVX2(blocks int64, w *uint8, scales *uint16, x *int8, xScales *float32, xOffsets *int32, row int64, c *float32, rowC int64, add int64)
+
+//go:noescape
 func row4x32AVX512(k int64, a *float32, b0 *float32, b1 *float32, b2 *float32, b3 *float32, n0 *float32, n1 *float32, n2 *float32, n3 *float32, stepB int64, c *float32, add int64)
 
 //go:noescape
@@ -27,7 +33,25 @@ func row2x32AVX512(k int64, a *float32, b0 *float32, b1 *float32, n0 *float32, n
 func rowHalf2x32AVX512(k int64, a *float32, b0 *uint16, b1 *uint16, n0 *uint16, n1 *uint16, stepB int64, c *float32, add int64)
 
 //go:noescape
+func row2x32AVX2(k int64, a *float32, b0 *float32, b1 *float32, n0 *float32, n1 *float32, stepB int64, c *float32, add int64)
+
+//go:noescape
+func rowHalf2x32AVX2(k int64, a *float32, b0 *uint16, b1 *uint16, n0 *uint16, n1 *uint16, stepB int64, c *float32, add int64)
+
+//go:noescape
+func row1x32AVX2(k int64, a *float32, b0 *float32, n0 *float32, stepB int64, c *float32, add int64)
+
+//go:noescape
+func rowHalf1x32AVX2(k int64, a *float32, b0 *uint16, n0 *uint16, stepB int64, c *float32, add int64)
+
+//go:noescape
 func widenAVX512(n int64, dst *float32, src *uint16)
 
 //go:noescape
+func widenAVX2(n int64, dst *float32, src *uint16)
+
+//go:noescape
 func smallAVX512(n int64, x *float32, q *int8, scales *float32, offsets *int32)
+
+//go:noescape
+func smallAVX2(n int64, x *float32, q *int8, scales *float32, offsets *int32)
