@@ -215,20 +215,7 @@ func addVacancy(s kv.Store, at Contest, stage uint32, recipe crescendo.Hash, see
 
 // eachTrial visits the trials of the stage in the order of their keys.
 func (w *turn) eachTrial(visit func(recipe crescendo.Hash, seed uint32, t Trial) error) error {
-	var start []byte
-	for {
-		page, err := Trials.List(w.s, start, kv.MaxPage, uint32(w.at), w.c.Stage)
-		if err != nil {
-			return fmt.Errorf("list trials of %s: %w", w.at, err)
-		}
-		for _, e := range page {
-			if err := visit(crescendo.Hash(e.Rest[:32]), binary.BigEndian.Uint32(e.Rest[32:]), e.Value); err != nil {
-				return err
-			}
-		}
-		if len(page) < kv.MaxPage {
-			return nil
-		}
-		start = append(page[len(page)-1].Rest, 0)
-	}
+	return Trials.Each(w.s, func(e kv.Entry[Trial]) error {
+		return visit(crescendo.Hash(e.Rest[:32]), binary.BigEndian.Uint32(e.Rest[32:]), e.Value)
+	}, uint32(w.at), w.c.Stage)
 }

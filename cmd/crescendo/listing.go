@@ -20,29 +20,9 @@ func missing(err error, format string, args ...any) error {
 	return err
 }
 
-// maybe passes over the absence of a state entry.
-func maybe[V any](v V, err error) (V, error) {
-	if errors.Is(err, kv.ErrNotFound) {
-		err = nil
-	}
-	return v, err
-}
-
 // each visits all entries of a collection below some key parts, in key order.
 func each[V any](r kv.Reader, m kv.Map[V], visit func(rest []byte, v V), parts ...any) error {
-	for start := []byte(nil); ; {
-		page, err := m.List(r, start, kv.MaxPage, parts...)
-		if err != nil {
-			return err
-		}
-		for _, e := range page {
-			visit(e.Rest, e.Value)
-		}
-		if len(page) < kv.MaxPage {
-			return nil
-		}
-		start = append(append([]byte{}, page[len(page)-1].Rest...), 0)
-	}
+	return m.Each(r, func(e kv.Entry[V]) error { visit(e.Rest, e.Value); return nil }, parts...)
 }
 
 // accountPart reads an account at the beginning of a key.

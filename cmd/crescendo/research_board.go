@@ -84,7 +84,7 @@ func firstOf(errs ...error) error {
 }
 
 func entryOf(state kv.Reader, id crescendo.Hash, e research.Entry) (entryJSON, error) {
-	recipe, err := maybe(research.Contents.Get(state, id[:]))
+	recipe, err := kv.Optional(research.Contents.Get(state, id[:]))
 	j := entryJSON{Recipe: id, Name: recipe.Name, Author: e.Author, Order: e.Order, Parents: e.Parents, Bond: e.Bond, Stage: e.Stage,
 		Out: e.Out, Adopted: e.Adopted, Kept: e.Kept}
 	if j.Parents == nil {
@@ -179,7 +179,7 @@ func standingsOf(state kv.Reader, at, stage uint32) ([]boardJSON, error) {
 		}
 		var failed error
 		err := each(state, research.Standings, func(rest []byte, v research.Standing) {
-			recipe, err := maybe(research.Contents.Get(state, v.Recipe[:]))
+			recipe, err := kv.Optional(research.Contents.Get(state, v.Recipe[:]))
 			failed = firstOf(failed, err)
 			rows = append(rows, boardJSON{s, binary.BigEndian.Uint32(rest), v.Recipe, recipe.Name, v.Author, v.Baseline, nats(int64(v.Loss)), v.N,
 				nats(v.Mean), nats(int64(v.Sigma)), nats(v.Low), nats(v.High), nats(v.Gap), nats(v.GapLow), nats(v.GapHigh), v.Survives})

@@ -87,13 +87,13 @@ func lookAtData(ctx context.Context, blobs blob.Store, state kv.Reader, spec pro
 
 // corpusOf opens the text of a rung; nil if it is not named yet.
 func corpusOf(ctx context.Context, blobs blob.Store, state kv.Reader, rung crescendo.RungID) (*corpus.Reader, error) {
-	named, err := maybe(research.Texts.Get(state, uint32(rung)))
+	named, err := kv.Optional(research.Texts.Get(state, uint32(rung)))
 	if err != nil {
 		return nil, err
 	}
 	manifest := named.Corpus
 	if manifest.IsZero() {
-		run, err := maybe(training.Runs.Get(state, uint32(rung)))
+		run, err := kv.Optional(training.Runs.Get(state, uint32(rung)))
 		if err != nil {
 			return nil, err
 		}

@@ -242,11 +242,11 @@ func (c *cli) show(ctx context.Context, r *remote, signer ledger.Signer, wait bo
 // copyOf looks for a recipe that is known and does the same.
 func copyOf(state kv.Reader, recipe research.Recipe) (substance, of crescendo.Hash, known bool, err error) {
 	substance = recipe.Substance()
-	first, err := maybe(research.Substances.Get(state, substance[:]))
+	first, err := kv.Optional(research.Substances.Get(state, substance[:]))
 	if err != nil || first.Recipe.IsZero() {
 		return substance, of, false, err
 	}
-	origin, err := maybe(research.Origins.Get(state, first.Recipe[:]))
+	origin, err := kv.Optional(research.Origins.Get(state, first.Recipe[:]))
 	return substance, first.Recipe, origin.Author != recipe.Author, err
 }
 

@@ -269,7 +269,7 @@ func taskResultsOf(state kv.Reader, at research.Contest) ([]taskResultJSON, erro
 	out := []taskResultJSON{}
 	var failed error
 	name := func(recipe crescendo.Hash) string {
-		content, err := maybe(research.Contents.Get(state, recipe[:]))
+		content, err := kv.Optional(research.Contents.Get(state, recipe[:]))
 		failed = firstOf(failed, err)
 		return content.Name
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/internal/kv"
 	"github.com/crescendo-network/crescendo/node"
 	"github.com/crescendo-network/crescendo/sealing"
 	"github.com/spf13/cobra"
@@ -53,7 +54,7 @@ func (c *cli) seals() *cobra.Command {
 			if err == nil {
 				out.Seal = &sealJSON{r.rung, s.Policy, s.Version, s.Vault, s.Base, s.Container, s.Manifest, s.Steps,
 					float64(s.Loss) / 1e6, s.MayOpen, len(s.Key) > 0, s.Height}
-			} else if _, err := maybe(s, err); err != nil {
+			} else if _, err := kv.Optional(s, err); err != nil {
 				return err
 			}
 			if err := each(state, sealing.Vaults, func(rest []byte, v sealing.Vault) {

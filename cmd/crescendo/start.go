@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/internal/kv"
 	"github.com/crescendo-network/crescendo/node"
 	"github.com/crescendo-network/crescendo/research"
 	"github.com/crescendo-network/crescendo/role/actor"
@@ -39,11 +40,11 @@ func (c *cli) startTraining() *cobra.Command {
 					}
 					// What trials read comes first: a recipe may have had it packed again.
 					for _, rung := range []uint32{uint32(r.id()), 1} {
-						if tried, err := maybe(research.Texts.Get(state, rung)); err != nil || !tried.Corpus.IsZero() {
+						if tried, err := kv.Optional(research.Texts.Get(state, rung)); err != nil || !tried.Corpus.IsZero() {
 							return actor.Corpus{Manifest: tried.Corpus, Root: tried.Root}, err
 						}
 					}
-					first, err := maybe(training.Runs.Get(state, uint32(1)))
+					first, err := kv.Optional(training.Runs.Get(state, uint32(1)))
 					if err != nil || !first.Corpus.IsZero() {
 						return actor.Corpus{Manifest: first.Corpus, Root: first.Root}, err
 					}

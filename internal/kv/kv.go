@@ -266,3 +266,38 @@ func (m Map[V]) List(r Reader, start []byte, limit int, parts ...any) ([]Entry[V
 	}
 	return out, nil
 }
+
+// Each visits every entry whose key begins with the given parts, in key order,
+// page by page. It is for readers with time; rules bound what they visit.
+func (m Map[V]) Each(r Reader, visit func(Entry[V]) error, parts ...any) error {
+	for start := []byte(nil); ; {
+		page, err := m.List(r, start, MaxPage, parts...)
+		if err != nil {
+			return err
+		}
+		for _, e := range page {
+			if err := visit(e); err != nil {
+				return err
+			}
+		}
+		if len(page) < MaxPage {
+			return nil
+		}
+		start = append(bytes.Clone(page[len(page)-1].Rest), 0)
+	}
+}
+
+// All returns what Each visits.
+func (m Map[V]) All(r Reader, parts ...any) ([]Entry[V], error) {
+	var all []Entry[V]
+	err := m.Each(r, func(e Entry[V]) error { all = append(all, e); return nil }, parts...)
+	return all, err
+}
+
+// Optional passes over the absence of a value, which is then the zero value.
+func Optional[V any](v V, err error) (V, error) {
+	if errors.Is(err, ErrNotFound) {
+		err = nil
+	}
+	return v, err
+}

@@ -67,3 +67,44 @@ func TestMap(t *testing.T) {
 		t.Error(got, err)
 	}
 }
+
+// Collections longer than a page are visited whole, once and in order, and
+// those beside them are not.
+func TestEach(t *testing.T) {
+	m := Map[struct {
+		N uint32 `pb:"1"`
+	}]{"test/number"}
+	s := NewMemory()
+	for _, n := range []uint32{MaxPage, 2*MaxPage + 7} {
+		for i := range n {
+			v, _ := m.Get(s)
+			v.N = i
+			if err := m.Set(s, v, n, i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all, err := m.All(s, n)
+		if err != nil || uint32(len(all)) != n {
+			t.Fatalf("%d of %d, %v", len(all), n, err)
+		}
+		for i, e := range all {
+			if e.Value.N != uint32(i) {
+				t.Fatalf("entry %d has number %d", i, e.Value.N)
+			}
+		}
+	}
+	stop := errors.New("enough")
+	visited := 0
+	err := m.Each(s, func(Entry[struct {
+		N uint32 `pb:"1"`
+	}]) error {
+		visited++
+		return stop
+	}, uint32(MaxPage))
+	if !errors.Is(err, stop) || visited != 1 {
+		t.Errorf("visited %d, %v", visited, err)
+	}
+	if all, err := m.All(s, uint32(5)); err != nil || len(all) != 0 {
+		t.Errorf("%v, %v", all, err)
+	}
+}

@@ -10,12 +10,12 @@ import (
 // recipes that were never shown, and of runners that others refuted.
 func burnedIn(r kv.Reader, contest research.Contest, t research.Terms) (crescendo.Amount, error) {
 	at := uint32(contest)
-	c, err := optional(research.Competitions.Get(r, at))
+	c, err := kv.Optional(research.Competitions.Get(r, at))
 	if err != nil || c.Draw.IsZero() {
 		return 0, err // bonds burn when reveals close, or later
 	}
 	var sum crescendo.Amount
-	commitments, err := list(research.Commitments, r, at)
+	commitments, err := research.Commitments.All(r, at)
 	if err != nil {
 		return 0, err
 	}
@@ -33,7 +33,7 @@ func burnedIn(r kv.Reader, contest research.Contest, t research.Terms) (crescend
 			sum += t.Bond
 		}
 	}
-	runners, err := list(research.Runners, r, at)
+	runners, err := research.Runners.All(r, at)
 	for _, e := range runners {
 		if e.Value.Fault != "" {
 			sum += t.RunnerBond

@@ -109,13 +109,13 @@ func fromState(r kv.Reader, spec program.Spec, rung crescendo.RungID) (Rung, err
 		Rung: rung, Name: s.Name, Parameters: spec.Parameters(int(rung - 1)), Weights: s.Sealing.Policy,
 		Kept: []crescendo.Account{}, Dropped: []crescendo.Account{},
 	}
-	at, err := optional(program.Rungs.Get(r, uint32(rung)))
+	at, err := kv.Optional(program.Rungs.Get(r, uint32(rung)))
 	if err != nil {
 		return out, err
 	}
 	out.Stage = at.Stage.String()
 	out.Kept, out.Dropped = append(out.Kept, at.Kept...), append(out.Dropped, at.Dropped...)
-	raise, err := optional(funding.Raises.Get(r, uint32(rung)))
+	raise, err := kv.Optional(funding.Raises.Get(r, uint32(rung)))
 	if err != nil {
 		return out, err
 	}
@@ -127,7 +127,7 @@ func fromState(r kv.Reader, spec program.Spec, rung crescendo.RungID) (Rung, err
 }
 
 func (out *Rung) addTraining(r kv.Reader) error {
-	run, err := optional(training.Runs.Get(r, uint32(out.Rung)))
+	run, err := kv.Optional(training.Runs.Get(r, uint32(out.Rung)))
 	if err != nil {
 		return err
 	}
@@ -136,12 +136,12 @@ func (out *Rung) addTraining(r kv.Reader) error {
 	if run.Final.IsZero() {
 		out.Checkpoint = run.Base
 	}
-	members, err := list(training.Members, r, uint32(out.Rung))
+	members, err := training.Members.All(r, uint32(out.Rung))
 	if err != nil {
 		return err
 	}
 	out.Trainers = len(members)
-	rounds, err := list(training.Rounds, r, uint32(out.Rung))
+	rounds, err := training.Rounds.All(r, uint32(out.Rung))
 	if err != nil {
 		return err
 	}
@@ -153,12 +153,12 @@ func (out *Rung) addTraining(r kv.Reader) error {
 }
 
 func (out *Rung) addServing(r kv.Reader) error {
-	usage, err := optional(inference.Usages.Get(r, uint32(out.Rung)))
+	usage, err := kv.Optional(inference.Usages.Get(r, uint32(out.Rung)))
 	if err != nil {
 		return err
 	}
 	out.Requests, out.TokensServed = usage.Requests, usage.Input+usage.Output
-	book, err := optional(revenue.Books.Get(r, uint32(out.Rung)))
+	book, err := kv.Optional(revenue.Books.Get(r, uint32(out.Rung)))
 	if err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func (out *Rung) addServing(r kv.Reader) error {
 // competitions.
 func Burned(r kv.Reader, rungs int) (crescendo.Amount, error) {
 	var sum crescendo.Amount
-	spec, err := optional(program.Specs.Get(r))
+	spec, err := kv.Optional(program.Specs.Get(r))
 	if err != nil {
 		return 0, err
 	}
@@ -190,7 +190,7 @@ func Burned(r kv.Reader, rungs int) (crescendo.Amount, error) {
 		}
 	}
 	for rung := range rungs {
-		members, err := list(training.Members, r, uint32(rung+1))
+		members, err := training.Members.All(r, uint32(rung+1))
 		if err != nil {
 			return 0, err
 		}
@@ -198,7 +198,7 @@ func Burned(r kv.Reader, rungs int) (crescendo.Amount, error) {
 			sum += m.Value.Burned
 		}
 	}
-	evaluators, err := list(evaluation.Evaluators, r)
+	evaluators, err := evaluation.Evaluators.All(r)
 	if err != nil {
 		return 0, err
 	}
@@ -206,27 +206,4 @@ func Burned(r kv.Reader, rungs int) (crescendo.Amount, error) {
 		sum += e.Value.Burned
 	}
 	return sum, nil
-}
-
-func optional[V any](v V, err error) (V, error) {
-	if errors.Is(err, kv.ErrNotFound) {
-		err = nil
-	}
-	return v, err
-}
-
-// list reads a whole collection below some key parts, page by page.
-func list[V any](m kv.Map[V], r kv.Reader, parts ...any) ([]kv.Entry[V], error) {
-	var all []kv.Entry[V]
-	for start := []byte(nil); ; {
-		page, err := m.List(r, start, kv.MaxPage, parts...)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, page...)
-		if len(page) < kv.MaxPage {
-			return all, nil
-		}
-		start = append(append([]byte{}, page[len(page)-1].Rest...), 0)
-	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/corpus"
 	"github.com/crescendo-network/crescendo/internal/digest"
+	"github.com/crescendo-network/crescendo/internal/kv"
 	"github.com/crescendo-network/crescendo/program"
 	"github.com/crescendo-network/crescendo/research"
 	"github.com/crescendo-network/crescendo/research/trial"
@@ -30,7 +31,7 @@ type tried struct {
 // checked by executing the chain.
 func (a *audit) competitions(ctx context.Context) error {
 	for _, at := range a.exec.spec.Contests() {
-		c, err := optional(research.Competitions.Get(a.exec.store, uint32(at)))
+		c, err := kv.Optional(research.Competitions.Get(a.exec.store, uint32(at)))
 		if err != nil {
 			return fmt.Errorf("read the competition of %s: %w", at, err)
 		}
@@ -56,7 +57,7 @@ func (a *audit) competitions(ctx context.Context) error {
 // trials lists the trials with a result that the audit runs: all, or a sample
 // in which the adopted recipe and the baseline's last trials always are.
 func (a *audit) trials(at research.Contest, c research.Competition) ([]tried, error) {
-	all, err := list(research.Trials, a.exec.store, uint32(at))
+	all, err := research.Trials.All(a.exec.store, uint32(at))
 	if err != nil {
 		return nil, err
 	}

@@ -70,7 +70,7 @@ func (r *rung) gains(who crescendo.Account) (gain int64, square uint64, scored u
 
 // ranking recomputes who was kept, once the rung has been ranked.
 func (r *rung) ranking(s kv.Reader, f *findings) error {
-	standings, err := list(evaluation.Standings, s, uint32(r.id))
+	standings, err := evaluation.Standings.All(s, uint32(r.id))
 	if err != nil || len(standings) == 0 {
 		return err
 	}
@@ -273,11 +273,11 @@ func (x *execution) dues(id crescendo.RungID, f *findings) error {
 
 // stakeholders lists everybody who holds shares of a rung or has earned from it.
 func (x *execution) stakeholders(id crescendo.RungID) ([]crescendo.Account, error) {
-	positions, err := list(funding.Positions, x.store, uint32(id))
+	positions, err := funding.Positions.All(x.store, uint32(id))
 	if err != nil {
 		return nil, err
 	}
-	claims, err := list(revenue.Claimables, x.store, uint32(id))
+	claims, err := revenue.Claimables.All(x.store, uint32(id))
 	if err != nil {
 		return nil, err
 	}
@@ -341,12 +341,12 @@ func (d duesLine) check() error {
 // pots checks that each pot holds what the rules say it holds.
 func (x *execution) pots(f *findings) error {
 	want := map[crescendo.Account]crescendo.Amount{}
-	treasury, err := optional(program.Treasuries.Get(x.store))
+	treasury, err := kv.Optional(program.Treasuries.Get(x.store))
 	if err != nil {
 		return err
 	}
 	want[funding.Treasury] = treasury.Balance
-	evaluators, err := list(evaluation.Evaluators, x.store)
+	evaluators, err := evaluation.Evaluators.All(x.store)
 	if err != nil {
 		return err
 	}
@@ -376,19 +376,19 @@ func (x *execution) pots(f *findings) error {
 }
 
 func (x *execution) potsOf(id crescendo.RungID, want map[crescendo.Account]crescendo.Amount) error {
-	raise, err := optional(funding.Raises.Get(x.store, uint32(id)))
+	raise, err := kv.Optional(funding.Raises.Get(x.store, uint32(id)))
 	if err != nil {
 		return err
 	}
-	usage, err := optional(inference.Usages.Get(x.store, uint32(id)))
+	usage, err := kv.Optional(inference.Usages.Get(x.store, uint32(id)))
 	if err != nil {
 		return err
 	}
-	book, err := optional(revenue.Books.Get(x.store, uint32(id)))
+	book, err := kv.Optional(revenue.Books.Get(x.store, uint32(id)))
 	if err != nil {
 		return err
 	}
-	members, err := list(training.Members, x.store, uint32(id))
+	members, err := training.Members.All(x.store, uint32(id))
 	if err != nil {
 		return err
 	}
@@ -411,11 +411,4 @@ func (x *execution) potsOf(id crescendo.RungID, want map[crescendo.Account]cresc
 		want[training.Pot(id)] += m.Value.Bond + m.Value.Escrow
 	}
 	return nil
-}
-
-func optional[V any](v V, err error) (V, error) {
-	if errors.Is(err, kv.ErrNotFound) {
-		err = nil
-	}
-	return v, err
 }

@@ -79,7 +79,7 @@ func readRung(r kv.Reader, chain string, spec program.Spec, id crescendo.RungID)
 	if out.origin, err = start.Of(r, chain, spec, id, run.Corpus); err != nil {
 		return nil, err
 	}
-	members, err := list(training.Members, r, uint32(id))
+	members, err := training.Members.All(r, uint32(id))
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func readRung(r kv.Reader, chain string, spec program.Spec, id crescendo.RungID)
 		if next.vote, err = evaluation.Votes.Get(r, uint32(id), uint32(n)); err != nil {
 			return nil, fmt.Errorf("vote of round %d: %w", n, err)
 		}
-		works, err := list(training.Works, r, uint32(id), uint32(n))
+		works, err := training.Works.All(r, uint32(id), uint32(n))
 		if err != nil {
 			return nil, err
 		}
@@ -106,22 +106,6 @@ func readRung(r kv.Reader, chain string, spec program.Spec, id crescendo.RungID)
 			next.works = append(next.works, work{training.Account(w.Rest), w.Value})
 		}
 		out.rounds = append(out.rounds, next)
-	}
-}
-
-// list reads a whole collection below some key parts, page by page.
-func list[V any](m kv.Map[V], r kv.Reader, parts ...any) ([]kv.Entry[V], error) {
-	var all []kv.Entry[V]
-	for start := []byte(nil); ; {
-		page, err := m.List(r, start, kv.MaxPage, parts...)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, page...)
-		if len(page) < kv.MaxPage {
-			return all, nil
-		}
-		start = append(append([]byte{}, page[len(page)-1].Rest...), 0)
 	}
 }
 

@@ -256,7 +256,7 @@ func (e explainer) trainer(r *rung) (*TrainerLine, error) {
 		out.Earned += line.Pay
 		out.Rounds = append(out.Rounds, line)
 	}
-	standings, err := list(evaluation.Standings, e.store, uint32(r.id))
+	standings, err := evaluation.Standings.All(e.store, uint32(r.id))
 	if err != nil {
 		return nil, err
 	}
@@ -288,7 +288,7 @@ func (e explainer) round(r *rung, x round, w work) (RoundLine, error) {
 	default:
 		line.Formula = "nothing: it did not lower the loss on held-out text, or its trainer had been expelled"
 	}
-	replays, err := list(evaluation.Replays, e.store, uint32(r.id), uint32(x.number), string(e.who))
+	replays, err := evaluation.Replays.All(e.store, uint32(r.id), uint32(x.number), string(e.who))
 	if err != nil {
 		return line, err
 	}
@@ -307,7 +307,7 @@ func (e explainer) judged(r *rung) []JudgedLine {
 	for _, x := range r.rounds {
 		agreed := 0
 		mine := false
-		ballots, err := list(evaluation.Ballots, e.store, uint32(r.id), uint32(x.number))
+		ballots, err := evaluation.Ballots.All(e.store, uint32(r.id), uint32(x.number))
 		if err != nil {
 			continue
 		}

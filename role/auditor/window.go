@@ -30,7 +30,7 @@ type report struct {
 
 // readReports counts the replays that evaluators reported.
 func readReports(r kv.Reader, id crescendo.RungID, key windowKey) (report, error) {
-	all, err := list(evaluation.Replays, r, uint32(id), uint32(key.round), string(key.trainer))
+	all, err := evaluation.Replays.All(r, uint32(id), uint32(key.round), string(key.trainer))
 	var out report
 	for _, e := range all {
 		if e.Value.Match {

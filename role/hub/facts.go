@@ -48,10 +48,10 @@ func (h *Hub) look(n record.Now) (*facts, error) {
 			return nil, fmt.Errorf("plan of rung %d: %w", key, err)
 		}
 		var errs [4]error
-		r.at, errs[0] = optional(program.Rungs.Get(n.State, key))
-		r.raise, errs[1] = optional(funding.Raises.Get(n.State, key))
-		r.run, errs[2] = optional(training.Runs.Get(n.State, key))
-		r.book, errs[3] = optional(revenue.Books.Get(n.State, key))
+		r.at, errs[0] = kv.Optional(program.Rungs.Get(n.State, key))
+		r.raise, errs[1] = kv.Optional(funding.Raises.Get(n.State, key))
+		r.run, errs[2] = kv.Optional(training.Runs.Get(n.State, key))
+		r.book, errs[3] = kv.Optional(revenue.Books.Get(n.State, key))
 		if err := errors.Join(errs[:]...); err != nil {
 			return nil, fmt.Errorf("read rung %d: %w", key, err)
 		}
@@ -59,7 +59,7 @@ func (h *Hub) look(n record.Now) (*facts, error) {
 		if r.run.Members == 0 {
 			continue
 		}
-		members, err := list(training.Members, n.State, key)
+		members, err := training.Members.All(n.State, key)
 		if err != nil {
 			return nil, err
 		}
@@ -67,7 +67,7 @@ func (h *Hub) look(n record.Now) (*facts, error) {
 			f.name(training.Account(m.Rest), m.Value.Name)
 		}
 	}
-	evaluators, err := list(evaluation.Evaluators, n.State)
+	evaluators, err := evaluation.Evaluators.All(n.State)
 	if err != nil {
 		return nil, err
 	}
@@ -132,27 +132,4 @@ func (r *rungFacts) closed() uint32 {
 		return r.spec.Training.Rounds
 	}
 	return uint32(max(1, r.run.Round)) - 1
-}
-
-func optional[V any](v V, err error) (V, error) {
-	if errors.Is(err, kv.ErrNotFound) {
-		err = nil
-	}
-	return v, err
-}
-
-// list reads a whole collection below some key parts, page by page.
-func list[V any](m kv.Map[V], r kv.Reader, parts ...any) ([]kv.Entry[V], error) {
-	var all []kv.Entry[V]
-	for start := []byte(nil); ; {
-		batch, err := m.List(r, start, kv.MaxPage, parts...)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, batch...)
-		if len(batch) < kv.MaxPage {
-			return all, nil
-		}
-		start = append(append([]byte{}, batch[len(batch)-1].Rest...), 0)
-	}
 }

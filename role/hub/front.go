@@ -7,6 +7,7 @@ import (
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/funding"
 	"github.com/crescendo-network/crescendo/inference"
+	"github.com/crescendo-network/crescendo/internal/kv"
 	"github.com/crescendo-network/crescendo/program"
 	"github.com/crescendo-network/crescendo/role/hub/page"
 	"github.com/crescendo-network/crescendo/role/hub/record"
@@ -144,7 +145,7 @@ func (f *facts) loss(r *rungFacts, shown page.Range) (page.Loss, error) {
 		if !shown.Has(n, l.Closed) {
 			continue
 		}
-		x, err := optional(training.Rounds.Get(f.State, uint32(r.id), uint32(n)))
+		x, err := kv.Optional(training.Rounds.Get(f.State, uint32(r.id), uint32(n)))
 		if err != nil {
 			return l, err
 		}
@@ -167,7 +168,7 @@ func (f *facts) speed(r *rungFacts) (page.Speed, error) {
 	closed := crescendo.Round(r.closed())
 	var recent uint64
 	for n := crescendo.Round(1); n <= closed; n++ {
-		x, err := optional(training.Rounds.Get(f.State, uint32(r.id), uint32(n)))
+		x, err := kv.Optional(training.Rounds.Get(f.State, uint32(r.id), uint32(n)))
 		if err != nil {
 			return s, err
 		}
@@ -209,7 +210,7 @@ func (f *facts) headline() (string, string) {
 	case program.StageSealing:
 		return name + " is being sealed.", "A vault does the last steps of training and encrypts the result: from here on only enclaves see the weights."
 	case program.StageServing:
-		usage, _ := optional(inference.Usages.Get(f.State, uint32(r.id)))
+		usage, _ := kv.Optional(inference.Usages.Get(f.State, uint32(r.id)))
 		return name + " serves.", fmt.Sprintf("%s requests answered, %s earned; holders have had %s of the %s at which the weights open.",
 			page.Count(usage.Requests), page.Money(f.unit, r.book.Received), page.Plain(r.book.Holders), page.Plain(r.book.Cap))
 	case program.StageOpened:
@@ -238,7 +239,7 @@ func phaseSentence(p training.Phase) string {
 
 // crew lists the trainers of a rung and what they are doing.
 func (f *facts) crew(r *rungFacts) ([]page.Seat, error) {
-	members, err := list(training.Members, f.State, uint32(r.id))
+	members, err := training.Members.All(f.State, uint32(r.id))
 	if err != nil {
 		return nil, err
 	}
@@ -257,7 +258,7 @@ func (f *facts) crew(r *rungFacts) ([]page.Seat, error) {
 		case v.Joined > r.run.Round:
 			s.State = fmt.Sprintf("begins in round %d", v.Joined)
 		default:
-			w, err := optional(training.Works.Get(f.State, uint32(r.id), uint32(r.run.Round), string(who)))
+			w, err := kv.Optional(training.Works.Get(f.State, uint32(r.id), uint32(r.run.Round), string(who)))
 			if err != nil {
 				return nil, err
 			}

@@ -41,7 +41,7 @@ type Ballot struct {
 const maxProposals = 200
 
 func (f *facts) proposals() ([]Proposal, error) {
-	all, err := list(governance.Proposals, f.State)
+	all, err := governance.Proposals.All(f.State)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func (f *facts) proposals() ([]Proposal, error) {
 		if p.Status == governance.Voting {
 			line.deadlineIn = f.inBlocks(p.Deadline)
 		}
-		ballots, err := list(governance.Ballots, f.State, line.ID)
+		ballots, err := governance.Ballots.All(f.State, line.ID)
 		if err != nil {
 			return nil, err
 		}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/internal/kv"
 	"github.com/crescendo-network/crescendo/research"
 	"github.com/crescendo-network/crescendo/role/hub/page"
 	"github.com/crescendo-network/crescendo/role/hub/record"
@@ -88,11 +89,11 @@ func (f *facts) recipePage(name string) (any, page.Document, error) {
 	if err != nil {
 		return nil, page.Document{}, crescendo.Errorf(crescendo.CodeInvalid, "recipe %.70q: want 64 hexadecimal digits", name)
 	}
-	origin, err := optional(research.Origins.Get(f.State, id[:]))
+	origin, err := kv.Optional(research.Origins.Get(f.State, id[:]))
 	if err != nil {
 		return nil, page.Document{}, err
 	}
-	content, err := optional(research.Contents.Get(f.State, id[:]))
+	content, err := kv.Optional(research.Contents.Get(f.State, id[:]))
 	if err != nil {
 		return nil, page.Document{}, err
 	}
@@ -108,7 +109,7 @@ func (f *facts) recipePage(name string) (any, page.Document, error) {
 	}
 	lineage := page.Table{ID: "lineage", Caption: "Builds on", Head: page.Columns("Recipe", "Author"), Empty: "It builds on no other recipe, and owes nobody a royalty."}
 	for _, p := range content.Parents {
-		o, err := optional(research.Origins.Get(f.State, p[:]))
+		o, err := kv.Optional(research.Origins.Get(f.State, p[:]))
 		if err != nil {
 			return nil, doc, err
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/internal/kv"
 	"github.com/crescendo-network/crescendo/program"
 	"github.com/crescendo-network/crescendo/research"
 	"github.com/crescendo-network/crescendo/role/hub/page"
@@ -39,10 +40,10 @@ func (f *facts) model(r *rungFacts) (ModelCard, page.Document, error) {
 		Policy: r.spec.Sealing.Policy, Repaid: r.book.Holders, Cap: r.book.Cap, Samples: []Sample{}}
 	if !c.Recipe.IsZero() {
 		c.RecipeName = f.recipeName(c.Recipe)
-	} else if adopted, err := optional(research.Adoptions.Get(f.State, uint32(r.id))); err == nil && !adopted.Recipe.IsZero() {
+	} else if adopted, err := kv.Optional(research.Adoptions.Get(f.State, uint32(r.id))); err == nil && !adopted.Recipe.IsZero() {
 		c.Recipe, c.RecipeName = adopted.Recipe, f.recipeName(adopted.Recipe)
 	}
-	seal, err := optional(sealing.Seals.Get(f.State, uint32(r.id)))
+	seal, err := kv.Optional(sealing.Seals.Get(f.State, uint32(r.id)))
 	if err != nil {
 		return c, page.Document{}, err
 	}
@@ -51,7 +52,7 @@ func (f *facts) model(r *rungFacts) (ModelCard, page.Document, error) {
 		if r.spec.Sealing.OpenBlocks > 0 {
 			c.OpensAt = seal.Height + crescendo.Height(r.spec.Sealing.OpenBlocks)
 		}
-		vault, err := optional(sealing.Vaults.Get(f.State, seal.Vault[:]))
+		vault, err := kv.Optional(sealing.Vaults.Get(f.State, seal.Vault[:]))
 		if err != nil {
 			return c, page.Document{}, err
 		}
@@ -91,7 +92,7 @@ func (f *facts) samples(r *rungFacts) ([]Sample, error) {
 	for _, n := range rounds {
 		checkpoint := r.run.Start
 		if n > 0 {
-			x, err := optional(training.Rounds.Get(f.State, uint32(r.id), uint32(n)))
+			x, err := kv.Optional(training.Rounds.Get(f.State, uint32(r.id), uint32(n)))
 			if err != nil {
 				return nil, err
 			}
@@ -102,7 +103,7 @@ func (f *facts) samples(r *rungFacts) ([]Sample, error) {
 		}
 		s := f.hub.samples.of(order{r.id, r.plan, r.run.Corpus, checkpoint, contentsOf(tasks)})
 		if s.Note == goneNote && n < keptEvery && r.closed() > keptEvery {
-			x, err := optional(training.Rounds.Get(f.State, uint32(r.id), uint32(keptEvery)))
+			x, err := kv.Optional(training.Rounds.Get(f.State, uint32(r.id), uint32(keptEvery)))
 			if err != nil {
 				return nil, err
 			}

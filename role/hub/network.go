@@ -6,6 +6,7 @@ import (
 
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/evaluation"
+	"github.com/crescendo-network/crescendo/internal/kv"
 	"github.com/crescendo-network/crescendo/program"
 	"github.com/crescendo-network/crescendo/role/hub/nodes"
 	"github.com/crescendo-network/crescendo/role/hub/page"
@@ -64,7 +65,7 @@ func (f *facts) network(health Health, measured nodes.Report) (Network, error) {
 			return out, err
 		}
 	}
-	evaluators, err := list(evaluation.Evaluators, f.State)
+	evaluators, err := evaluation.Evaluators.All(f.State)
 	if err != nil {
 		return out, err
 	}
@@ -75,7 +76,7 @@ func (f *facts) network(health Health, measured nodes.Report) (Network, error) {
 		}
 		out.Evaluators = append(out.Evaluators, n)
 	}
-	vaults, err := list(sealing.Vaults, f.State)
+	vaults, err := sealing.Vaults.All(f.State)
 	if err != nil {
 		return out, err
 	}
@@ -84,7 +85,7 @@ func (f *facts) network(health Health, measured nodes.Report) (Network, error) {
 		copy(line.Vault[:], v.Rest)
 		out.Vaults = append(out.Vaults, line)
 	}
-	keepers, err := list(sealing.Keepers, f.State)
+	keepers, err := sealing.Keepers.All(f.State)
 	if err != nil {
 		return out, err
 	}
@@ -107,7 +108,7 @@ func (f *facts) trainerNodes(r *rungFacts) ([]NodeLine, error) {
 	for _, s := range crew {
 		n := NodeLine{Person: page.Person{Account: s.Account, Name: s.Name, Demo: s.Demo}, State: s.State, good: s.Good}
 		for round := newest; round > 0 && round+3 > newest; round-- {
-			w, err := optional(training.Works.Get(f.State, uint32(r.id), uint32(round), string(s.Account)))
+			w, err := kv.Optional(training.Works.Get(f.State, uint32(r.id), uint32(round), string(s.Account)))
 			if err != nil {
 				return nil, err
 			}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/internal/kv"
 	"github.com/crescendo-network/crescendo/program"
 	"github.com/crescendo-network/crescendo/research"
 	"github.com/crescendo-network/crescendo/role/hub/page"
@@ -88,7 +89,7 @@ func (f *facts) contestAt(r *rungFacts, at research.Contest) (Contest, error) {
 	}
 	out := Contest{Rung: r.id, Season: at.IsSeason(), Name: r.spec.Name, Held: !terms.None(), Stages: terms.Stages, Royalty: r.spec.Revenue.RoyaltyBP,
 		Runners: []RunnerLine{}, Entries: []EntryLine{}, Board: [][]BoardLine{}}
-	c, err := optional(research.Competitions.Get(f.State, key))
+	c, err := kv.Optional(research.Competitions.Get(f.State, key))
 	if err != nil {
 		return out, err
 	}
@@ -99,7 +100,7 @@ func (f *facts) contestAt(r *rungFacts, at research.Contest) (Contest, error) {
 	} else if !out.Held {
 		out.Phase = "the organiser chooses"
 	}
-	entries, err := list(research.Entries, f.State, key)
+	entries, err := research.Entries.All(f.State, key)
 	if err != nil {
 		return out, err
 	}
@@ -110,7 +111,7 @@ func (f *facts) contestAt(r *rungFacts, at research.Contest) (Contest, error) {
 		out.Entries = append(out.Entries, EntryLine{Recipe: id, Name: f.recipeName(id), Author: f.person(v.Author), Parents: v.Parents, Stage: v.Stage, Out: v.Out,
 			CopyOf: v.CopyOf, Adopted: v.Adopted, Kept: v.Kept, Height: v.Height})
 	}
-	runners, err := list(research.Runners, f.State, key)
+	runners, err := research.Runners.All(f.State, key)
 	if err != nil {
 		return out, err
 	}
@@ -135,7 +136,7 @@ func (f *facts) contestAt(r *rungFacts, at research.Contest) (Contest, error) {
 }
 
 func (f *facts) board(rung, stage uint32) ([]BoardLine, error) {
-	rows, err := list(research.Standings, f.State, rung, stage)
+	rows, err := research.Standings.All(f.State, rung, stage)
 	if err != nil {
 		return nil, err
 	}

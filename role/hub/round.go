@@ -6,6 +6,7 @@ import (
 
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/evaluation"
+	"github.com/crescendo-network/crescendo/internal/kv"
 	"github.com/crescendo-network/crescendo/role/hub/page"
 	"github.com/crescendo-network/crescendo/role/hub/record"
 	"github.com/crescendo-network/crescendo/training"
@@ -39,7 +40,7 @@ func (f *facts) roundOf(r *rungFacts, n crescendo.Round) (page.Round, error) {
 	if n < 1 || n > last {
 		return out, crescendo.Errorf(crescendo.CodeNotFound, "rung %d has no round %d yet: %d have begun", r.id, n, last)
 	}
-	x, err := optional(training.Rounds.Get(f.State, uint32(r.id), uint32(n)))
+	x, err := kv.Optional(training.Rounds.Get(f.State, uint32(r.id), uint32(n)))
 	if err != nil {
 		return out, err
 	}
@@ -85,7 +86,7 @@ func (f *facts) roundFacts(r *rungFacts, n crescendo.Round, x training.Closed, o
 }
 
 func (f *facts) works(r *rungFacts, n crescendo.Round, x training.Closed) ([]page.WorkLine, error) {
-	works, err := list(training.Works, f.State, uint32(r.id), uint32(n))
+	works, err := training.Works.All(f.State, uint32(r.id), uint32(n))
 	if err != nil {
 		return nil, err
 	}
@@ -118,11 +119,11 @@ func audit(w training.Work) string {
 }
 
 func (f *facts) votes(r *rungFacts, n crescendo.Round) ([]page.VoteLine, error) {
-	ballots, err := list(evaluation.Ballots, f.State, uint32(r.id), uint32(n))
+	ballots, err := evaluation.Ballots.All(f.State, uint32(r.id), uint32(n))
 	if err != nil {
 		return nil, err
 	}
-	carried, err := optional(evaluation.Votes.Get(f.State, uint32(r.id), uint32(n)))
+	carried, err := kv.Optional(evaluation.Votes.Get(f.State, uint32(r.id), uint32(n)))
 	if err != nil {
 		return nil, err
 	}
@@ -154,14 +155,14 @@ func (f *facts) votes(r *rungFacts, n crescendo.Round) ([]page.VoteLine, error) 
 // reports lists what each evaluator found when it replayed windows of a
 // round.
 func (f *facts) reports(r *rungFacts, n crescendo.Round) (map[crescendo.Account][]string, error) {
-	works, err := list(training.Works, f.State, uint32(r.id), uint32(n))
+	works, err := training.Works.All(f.State, uint32(r.id), uint32(n))
 	if err != nil {
 		return nil, err
 	}
 	out := map[crescendo.Account][]string{}
 	for _, w := range works {
 		trainer := training.Account(w.Rest)
-		replays, err := list(evaluation.Replays, f.State, uint32(r.id), uint32(n), string(trainer))
+		replays, err := evaluation.Replays.All(f.State, uint32(r.id), uint32(n), string(trainer))
 		if err != nil {
 			return nil, err
 		}

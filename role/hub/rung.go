@@ -6,6 +6,7 @@ import (
 
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/evaluation"
+	"github.com/crescendo-network/crescendo/internal/kv"
 	"github.com/crescendo-network/crescendo/program"
 	"github.com/crescendo-network/crescendo/role/hub/page"
 	"github.com/crescendo-network/crescendo/role/hub/record"
@@ -130,7 +131,7 @@ func (f *facts) rungFacts(r *rungFacts, p page.Rung) []page.Fact {
 	if r.book.Received > 0 {
 		out = append(out, page.Fact{Label: "Earned", Value: page.Money(f.unit, r.book.Received)})
 	}
-	if seal, err := optional(sealing.Seals.Get(f.State, uint32(r.id))); err == nil && seal.Height > 0 {
+	if seal, err := kv.Optional(sealing.Seals.Get(f.State, uint32(r.id))); err == nil && seal.Height > 0 {
 		out = append(out, page.Fact{Label: "Sealed", Value: "at block " + page.Count(seal.Height), Link: "/block/" + page.Decimal(seal.Height)})
 	}
 	return out
@@ -143,7 +144,7 @@ func (f *facts) roundLines(r *rungFacts, shown page.Range) ([]page.RoundLine, er
 		if !shown.Has(n, closed) {
 			continue
 		}
-		x, err := optional(training.Rounds.Get(f.State, uint32(r.id), uint32(n)))
+		x, err := kv.Optional(training.Rounds.Get(f.State, uint32(r.id), uint32(n)))
 		if err != nil {
 			return nil, err
 		}
@@ -184,7 +185,7 @@ func (f *facts) use(r *rungFacts) page.Use {
 }
 
 func (f *facts) ranking(r *rungFacts) ([]page.Rank, error) {
-	standings, err := list(evaluation.Standings, f.State, uint32(r.id))
+	standings, err := evaluation.Standings.All(f.State, uint32(r.id))
 	if err != nil {
 		return nil, err
 	}

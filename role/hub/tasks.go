@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/internal/kv"
 	"github.com/crescendo-network/crescendo/program"
 	"github.com/crescendo-network/crescendo/research"
 	"github.com/crescendo-network/crescendo/role/hub/page"
@@ -42,7 +43,7 @@ type TaskFigure struct {
 // commitments.
 func (f *facts) tasks(rung crescendo.RungID) ([]TaskLine, error) {
 	out := []TaskLine{}
-	c, err := optional(research.Competitions.Get(f.State, uint32(rung)))
+	c, err := kv.Optional(research.Competitions.Get(f.State, uint32(rung)))
 	if err != nil || len(c.Tasks) == 0 {
 		return out, err
 	}
@@ -55,7 +56,7 @@ func (f *facts) tasks(rung crescendo.RungID) ([]TaskLine, error) {
 		if err != nil {
 			return out, fmt.Errorf("read entry %s: %w", id.Short(), err)
 		}
-		r, err := optional(research.TaskResults.Get(f.State, uint32(rung), id[:]))
+		r, err := kv.Optional(research.TaskResults.Get(f.State, uint32(rung), id[:]))
 		if err != nil {
 			return out, err
 		}

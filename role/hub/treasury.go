@@ -8,6 +8,7 @@ import (
 
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/funding"
+	"github.com/crescendo-network/crescendo/internal/kv"
 	"github.com/crescendo-network/crescendo/revenue"
 	"github.com/crescendo-network/crescendo/role/hub/page"
 	"github.com/crescendo-network/crescendo/role/hub/record"
@@ -69,7 +70,7 @@ func (f *facts) treasury() (Treasury, error) {
 const maxHolders = 500
 
 func (f *facts) holders(r *rungFacts) ([]Holder, error) {
-	positions, err := list(funding.Positions, f.State, uint32(r.id))
+	positions, err := funding.Positions.All(f.State, uint32(r.id))
 	if err != nil {
 		return nil, err
 	}
@@ -150,14 +151,14 @@ func (h *Hub) statement(ctx context.Context, who crescendo.Account) (Statement, 
 		out = Statement{Person: f.person(who), Unit: f.unit, Height: f.Height, Balance: f.Balance(who), Rungs: []Stake{}}
 		for i := range f.rungs {
 			r := &f.rungs[i]
-			position, err := optional(funding.Positions.Get(f.State, uint32(r.id), string(who)))
+			position, err := kv.Optional(funding.Positions.Get(f.State, uint32(r.id), string(who)))
 			if err != nil {
 				return err
 			}
 			if position.Shares == 0 {
 				continue
 			}
-			claim, err := optional(revenue.Claimables.Get(f.State, uint32(r.id), string(who)))
+			claim, err := kv.Optional(revenue.Claimables.Get(f.State, uint32(r.id), string(who)))
 			if err != nil {
 				return err
 			}
