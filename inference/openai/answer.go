@@ -22,6 +22,8 @@ type Model struct {
 	OwnedBy string `json:"owned_by"`
 	// MaxLength is the context in tokens, as vLLM names it.
 	MaxLength uint64 `json:"max_model_len,omitempty"`
+	// Weights say what answers are computed with: float32 or q8.
+	Weights string `json:"weights,omitempty"`
 }
 
 // Models is the answer to GET /v1/models.

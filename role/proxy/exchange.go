@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/crescendo-network/crescendo/inference"
 	"github.com/crescendo-network/crescendo/inference/openai"
 	"github.com/crescendo-network/crescendo/inference/prompt"
 )
@@ -256,6 +257,9 @@ func (a *exchange) identify(v service, o offer) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.answer.Model, a.answer.System = o.name, v.vault.Short()
+	if w := o.price.Weights; w != inference.WeightsFloat32 {
+		a.answer.System += "-" + w // seeds repeat an answer under one profile only
+	}
 	if !a.begun {
 		a.server.identify(a.w, v)
 	}

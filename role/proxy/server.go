@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/inference"
 	"github.com/crescendo-network/crescendo/inference/openai"
 )
 
@@ -75,7 +76,8 @@ func errorOf(err error, chat bool) *openai.Error {
 }
 
 func describe(o offer) openai.Model {
-	return openai.Model{ID: o.name, Object: "model", Created: o.since, OwnedBy: "crescendo", MaxLength: o.full}
+	return openai.Model{ID: o.name, Object: "model", Created: o.since, OwnedBy: "crescendo", MaxLength: o.full,
+		Weights: inference.WeightsName(o.price.Weights)}
 }
 
 func (s *server) models(w http.ResponseWriter, r *http.Request) {

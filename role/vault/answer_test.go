@@ -51,12 +51,13 @@ func (g gatedBatch) Step(runs []engine.Run) ([]float32, error) {
 // counter is a vault that serves one model to sessions that need no ledger, and
 // the host's end of it.
 type counter struct {
-	t     *testing.T
-	vault *Vault
-	host  *wire.Conn
-	gate  *sync.RWMutex
-	keys  map[uint64]ed25519.PrivateKey
-	count map[uint64]uint64
+	t       *testing.T
+	vault   *Vault
+	host    *wire.Conn
+	gate    *sync.RWMutex
+	answers string // what its sessions are opened for
+	keys    map[uint64]ed25519.PrivateKey
+	count   map[uint64]uint64
 
 	mu       sync.Mutex
 	receipts map[uint64]inference.Receipt // the newest final one of each session
@@ -64,7 +65,8 @@ type counter struct {
 
 const window = 256
 
-func newCounter(t *testing.T, o serve.Options) *counter {
+// small is the model of a counter, the same one every time.
+func small(t *testing.T) engine.Model {
 	t.Helper()
 	shape := engine.Shape{Vocab: tokenizer.MinVocab, Dim: 16, Layers: 1, Heads: 1, KVHeads: 1, FFN: 16, Context: window, Tied: true, RopeTheta: 10000, NormEps: 1e-5}
 	m, err := native.New(1).New(shape)
@@ -72,12 +74,24 @@ func newCounter(t *testing.T, o serve.Options) *counter {
 		t.Fatal(err)
 	}
 	engine.InitParams(shape, m.Params(), 3)
+	return m
+}
+
+func newCounter(t *testing.T, o serve.Options) *counter {
+	t.Helper()
+	return counterFor(t, o, inference.WeightsFloat32)
+}
+
+func counterFor(t *testing.T, o serve.Options, answers string) *counter {
+	t.Helper()
+	m := small(t)
+	shape := m.Shape()
 	tok, err := tokenizer.Train(t.Context(), [][]byte{[]byte("x")}, shape.Vocab, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &counter{t: t, gate: &sync.RWMutex{}, keys: map[uint64]ed25519.PrivateKey{}, count: map[uint64]uint64{}, receipts: map[uint64]inference.Receipt{}}
-	held := &model{weights: gated{m, c.gate}, tokenizer: tok}
+	c := &counter{t: t, gate: &sync.RWMutex{}, answers: answers, keys: map[uint64]ed25519.PrivateKey{}, count: map[uint64]uint64{}, receipts: map[uint64]inference.Receipt{}}
+	held := &model{weights: gated{m, c.gate}, shape: shape, answers: answers, tokenizer: tok}
 	if o.MaxSequences > 0 {
 		held.server, err = serve.Open(held.weights, o)
 	} else {
@@ -138,7 +152,8 @@ func (c *counter) call(id uint64, r prompt.Request) (*wire.Stream, *prompt.Opene
 		}
 		c.keys[id] = private
 		c.vault.mu.Lock()
-		c.vault.sessions[id] = &session{record: inference.Session{Rung: 1, Vault: c.vault.id, Escrow: 1 << 40, InputPrice: 1000, OutputPrice: 1000, Key: public}}
+		c.vault.sessions[id] = &session{record: inference.Session{Rung: 1, Vault: c.vault.id, Escrow: 1 << 40, InputPrice: 1000, OutputPrice: 1000,
+			Key: public, Weights: c.answers}}
 		c.vault.mu.Unlock()
 	}
 	c.count[id]++

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/inference"
 	"github.com/crescendo-network/crescendo/inference/prompt"
 	"github.com/crescendo-network/crescendo/role/vault/calls"
 	"github.com/crescendo-network/crescendo/role/vault/template"
@@ -100,6 +101,10 @@ func (a *reply) run() *prompt.Failure {
 	if a.session, fail = a.vault.admit(a.ctx, a.request, a.binding); fail != nil {
 		return fail
 	}
+	if said := a.session.record.Weights; said != a.model.answers {
+		return failure(prompt.FailSession, "session %d is for answers computed in %s, the model is served in %s",
+			a.request.Session, inference.WeightsName(said), inference.WeightsName(a.model.answers))
+	}
 	a.session.using.Lock()
 	defer a.session.using.Unlock()
 	if fail := a.layOut(); fail != nil {
@@ -123,7 +128,7 @@ func (a *reply) layOut() *prompt.Failure {
 		return failure(prompt.FailRequest, "%v", err)
 	}
 	a.input = tokens
-	room := a.model.weights.Shape().Context - len(tokens)
+	room := a.model.shape.Context - len(tokens)
 	if room < 0 || (room == 0 && !a.request.PromptOnly) {
 		f := failure(prompt.FailContext, "this model's context is %d tokens, the prompt alone has %d", room+len(tokens), len(tokens))
 		f.Hint = "shorten the prompt"

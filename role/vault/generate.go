@@ -9,6 +9,7 @@ import (
 
 	"github.com/crescendo-network/crescendo/engine"
 	"github.com/crescendo-network/crescendo/engine/serve"
+	"github.com/crescendo-network/crescendo/inference"
 	"github.com/crescendo-network/crescendo/inference/prompt"
 	"github.com/crescendo-network/crescendo/tokenizer"
 )
@@ -27,22 +28,30 @@ const (
 // stopTokens end an answer.
 var stopTokens = []int32{tokenizer.EndOfText, tokenizer.EndOfTurn}
 
-// openServer makes the model's server, if it has none.
+// openServer makes the model's server, if it has none. A model whose answers are
+// computed in 8 bits is rounded now, and keeps nothing but the rounded weights.
 func (m *model) openServer(salt []byte) error {
 	if m.server != nil {
 		return nil
 	}
-	s := m.weights.Shape()
-	perPage := 2 * 4 * pageTokens * s.Layers * s.KVHeads * s.HeadDim()
+	s, small := m.shape, m.answers == inference.WeightsQ8
+	number := 4 // bytes of a key's or value's number
+	if small {
+		number = 2
+	}
+	perPage := 2 * number * pageTokens * s.Layers * s.KVHeads * s.HeadDim()
 	perContext := (s.Context + pageTokens - 1) / pageTokens
 	server, err := serve.Open(m.weights, serve.Options{
 		Pages: min(max(cacheBytes/perPage, perContext), together*perContext), PageTokens: pageTokens,
-		MaxSequences: together, MaxWaiting: queue, Salt: salt,
+		MaxSequences: together, MaxWaiting: queue, Int8: small, Salt: salt,
 	})
 	if err != nil {
-		return fmt.Errorf("serve model: %w", err)
+		return fmt.Errorf("serve model in %s: %w", inference.WeightsName(m.answers), err)
 	}
 	m.server = server
+	if small {
+		m.weights = nil
+	}
 	return nil
 }
 

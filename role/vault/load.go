@@ -32,7 +32,9 @@ const (
 
 // model is a rung's finished model, in the clear.
 type model struct {
-	weights   engine.Model
+	weights   engine.Model // float32; let go once answers are computed with others
+	shape     engine.Shape
+	answers   string // what answers are computed with: inference.WeightsFloat32 or WeightsQ8
 	tokenizer *tokenizer.Tokenizer
 	server    *serve.Server  // of answers; nil until the rung is loaded
 	check     crescendo.Hash // of the key
@@ -172,7 +174,10 @@ func (v *Vault) decrypt(ctx context.Context, state kv.Reader, rung crescendo.Run
 	if err := ReadWeights(bytes.NewReader(sealed), int64(len(sealed)), key, header, weights.Params()); err != nil {
 		return nil, err
 	}
-	return &model{weights: weights, tokenizer: tok, check: seal.KeyCheck, container: seal.Container}, nil
+	return &model{
+		weights: weights, shape: plan.Shape, answers: spec.Rungs[rung-1].Inference.Weights,
+		tokenizer: tok, check: seal.KeyCheck, container: seal.Container,
+	}, nil
 }
 
 // ReadWeights decrypts a container of weights into params. The fields of want

@@ -313,7 +313,10 @@ func (v *Vault) close(ctx context.Context, j *job, recipients []keyshare.Recipie
 		Container: manifest.Container, Manifest: blob.Sum(manifest.Encode()), KeyCheck: key.Check(),
 		Steps: manifest.Steps, Shares: shares,
 	}
-	m := &model{weights: j.model, tokenizer: j.data.Tokenizer(), check: key.Check(), container: manifest.Container}
+	m := &model{
+		weights: j.model, shape: j.plan.Shape, answers: j.spec.Rungs[j.rung-1].Inference.Weights,
+		tokenizer: j.data.Tokenizer(), check: key.Check(), container: manifest.Container,
+	}
 	return m, msg, nil
 }
 
