@@ -338,6 +338,9 @@ func (d *Desk) confirm(w http.ResponseWriter, r *http.Request, v visit) {
 	}
 	result, err := d.submit(r.Context(), v.wallet.signer, waiting.intent.message)
 	if err != nil {
+		if refused(err) {
+			d.unsent(waiting.intent)
+		}
 		d.showForm(w, r, v, a, waiting.form, err, true)
 		return
 	}

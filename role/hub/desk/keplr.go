@@ -216,6 +216,7 @@ func (d *Desk) beginSigning(w http.ResponseWriter, r *http.Request, v visit) {
 	}
 	a, document, err := d.signing.begin(r.Context(), v.wallet, waiting)
 	if err != nil {
+		d.unsent(waiting.intent)
 		d.refuseJSON(w, r, err)
 		return
 	}

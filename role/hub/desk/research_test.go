@@ -30,11 +30,23 @@ func terms() research.Terms {
 // rules are what the programme of the tests says beside the raises.
 func rules(spec *program.Spec) {
 	spec.Governance = program.Governance{VoteBlocks: 30, QuorumBP: 3000, ThresholdBP: 6000, Deposit: 100}
-	spec.Rungs[1].Competition = terms()
+	spec.Rungs[1].Competition, spec.Rungs[1].Season = terms(), seasonTerms()
+	spec.Rungs[1].Model.Layers++
+}
+
+// seasonTerms are those of the season of rung 2.
+func seasonTerms() research.Terms {
+	t := terms()
+	t.EntryBlocks, t.Bond, t.KeepRecipes, t.TasksBP = 20, 70, 1, 0
+	return t
 }
 
 func openCompetition(s kv.Store, spec program.Spec) error {
 	_, err := research.Open(crescendo.Env{}, s, terms(), 2, spec.Organiser, nil, spec.Rungs[1].Model.Context)
+	if err != nil {
+		return err
+	}
+	_, err = research.OpenSeason(crescendo.Env{}, s, seasonTerms(), 2, spec.Organiser, []crescendo.Account{author.Account()}, 1000, spec.Rungs[0].Model.Context)
 	return err
 }
 

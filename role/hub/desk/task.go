@@ -49,10 +49,10 @@ func buildTask(w wish) (intent, error) {
 		return intent{}, crescendo.Errorf(crescendo.CodeDuplicate, "task: somebody has contributed it before").
 			WithHint("a copy loses its bond and earns nothing: ask something else")
 	}
-	e := w.seal(rung, recipe, &task)
+	e := w.seal(research.Contest(rung), recipe, &task)
 	terms := w.spec.Rungs[rung-1].Competition
 	return intent{
-		message: &research.MsgEnter{Sender: w.me, Rung: rung, Commitment: e.Commitment}, secret: e,
+		message: e.commit(), secret: e,
 		facts: []fact{
 			{"Task", task.ID().String()},
 			{"Items", decimal(uint64(len(task.Items)))},
