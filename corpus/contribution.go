@@ -11,9 +11,11 @@ import (
 )
 
 const (
-	// Bounds of the text that a recipe may add.
+	// Bounds of the text that a recipe may add. Shards of few tokens would have
+	// everybody fetch a blob for each, and look through all for each document.
 	MaxContributionBytes     = 8 << 20
 	MaxContributionDocuments = 1 << 16
+	MaxContributionShards    = 1 << 10
 
 	// overlap is how many tokens in a row a contribution may not share with
 	// held-out text, unless the corpus trains on the same: docs/formats/recipe.md
@@ -83,6 +85,8 @@ func (r *Reader) join(ctx context.Context, h crescendo.Hash) (*contribution, err
 	case m.Train.Bytes > MaxContributionBytes || m.Train.Documents > MaxContributionDocuments:
 		return nil, fmt.Errorf("%w: %d bytes of text in %d documents, at most %d in %d", errContribution,
 			m.Train.Bytes, m.Train.Documents, MaxContributionBytes, MaxContributionDocuments)
+	case len(m.Train.Shards) > MaxContributionShards:
+		return nil, fmt.Errorf("%w: it is in %d shards, at most %d", errContribution, len(m.Train.Shards), MaxContributionShards)
 	case m.Train.Tokens > m.Train.Bytes+int64(m.Train.Documents):
 		return nil, fmt.Errorf("%w: %d tokens of %d bytes", errContribution, m.Train.Tokens, m.Train.Bytes)
 	}
@@ -242,8 +246,9 @@ func (s *runs) add(h uint64) {
 }
 
 // eachRun calls visit with the hash of every run of overlap tokens within one
-// document, and where it begins. Equal runs have equal hashes; that others may
-// have, too, costs a contribution windows and never lets one through.
+// document, and where it begins. Equal runs have equal hashes. That others may
+// have, too, costs a contribution windows; it lets one through only if text of
+// the training part, which no contributor chooses, has the hash by chance.
 func eachRun(ctx context.Context, r *Reader, s Split, visit func(first int64, run uint64)) error {
 	const base = 0x2545f4914f6cdd1d
 	top := uint64(1) // base to the power of overlap

@@ -39,7 +39,8 @@ type derived struct {
 // Derive packs the documents of the corpus again, with a tokenizer trained as
 // told: same documents, same splits, same order. What comes out is what Build
 // would have made of the same documents with these options, bit for bit, so
-// anybody can derive it. Its blobs are in memory until Publish.
+// anybody can derive it, or finds as everybody does (ErrBroken) that it cannot be
+// done. Its blobs are in memory until Publish.
 func (r *Reader) Derive(ctx context.Context, how Tokenization) (*Reader, error) {
 	r.derived.mu.Lock()
 	defer r.derived.mu.Unlock()
@@ -68,7 +69,7 @@ func (r *Reader) derive(ctx context.Context, how Tokenization) (*Reader, error) 
 	b := &builder{ctx: ctx, progress: func(string, int, int) {}, o: Options{Store: over, Vocab: how.Vocab, Context: m.Context, ShardTokens: m.Recipe.ShardTokens,
 		HeldOutPerMille: m.Recipe.HeldOutPerMille, MaxBytes: m.Recipe.MaxBytes, SampleBytes: m.Recipe.SampleBytes, Seed: seed}}
 	if err := b.o.fill(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
 	}
 	train, err := r.documents(ctx, Train)
 	if err != nil {
@@ -90,7 +91,9 @@ func (r *Reader) derive(ctx context.Context, how Tokenization) (*Reader, error) 
 		return nil, err
 	}
 	m.Vocab, m.Train, m.HeldOut = tok.Vocab(), Part{}, Part{}
-	if err := b.pack(&m, tok, train, heldOut); err != nil {
+	if err := b.pack(&m, tok, train, heldOut); errors.Is(err, ErrUnusable) {
+		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
+	} else if err != nil {
 		return nil, err
 	}
 	if err := m.check(); err != nil {

@@ -118,8 +118,19 @@ func TestNotDerived(t *testing.T) {
 	if _, err := reader.Derive(t.Context(), Tokenization{Vocab: 600}); !errors.Is(err, ErrBroken) {
 		t.Errorf("no window is left, error %v", err)
 	}
-	if _, err := reader.Derive(t.Context(), Tokenization{Vocab: 100}); err == nil {
-		t.Error("a vocabulary below the bytes: no error")
+	if _, err := reader.Derive(t.Context(), Tokenization{Vocab: 100}); !errors.Is(err, ErrBroken) {
+		t.Errorf("a vocabulary below the bytes: error %v", err)
+	}
+	// Bytes of their own need more shards than a corpus may have.
+	pack, err = Build(t.Context(), Directory(write(t, stories(100))), Options{Store: store, Vocab: 600, Context: 1, ShardTokens: 2}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if reader, err = Open(t.Context(), store, pack.Hash); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := reader.Derive(t.Context(), Tokenization{Vocab: 261}); !errors.Is(err, ErrBroken) {
+		t.Errorf("%d tokens in shards of 2, cut smaller: error %v", pack.Manifest.Train.Tokens, err)
 	}
 }
 

@@ -158,7 +158,6 @@ func (m *Manifest) Contribution() bool {
 }
 
 // windows counts windows; none crosses from one shard to the next.
-
 func (p *Part) windows(context int) int {
 	n := 0
 	for _, s := range p.Shards {

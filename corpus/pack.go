@@ -1,8 +1,6 @@
 package corpus
 
 import (
-	"fmt"
-
 	"github.com/crescendo-network/crescendo/tokenizer"
 )
 
@@ -71,7 +69,7 @@ func (p *packer) split(s Split, docs []document) error {
 
 func (p *packer) store(s Split, part *Part) error {
 	if len(part.Shards) == maxShards {
-		return fmt.Errorf("%s: more than %d shards; raise the shard size", s, maxShards)
+		return unusable("raise the shard size", "%s: more than %d shards", s, maxShards)
 	}
 	shard := Shard{Split: s, Index: len(part.Shards), Vocab: p.m.Vocab, Tokenizer: p.m.Tokenizer, Tokens: p.shard}
 	h, err := p.o.Store.Put(p.ctx, shard.Encode())
