@@ -62,8 +62,22 @@ type Layout struct {
 	ShardBytes int64  // DefaultShardBytes if zero
 }
 
-func readBounded(path string, limit int64) ([]byte, error) {
+// openRegular opens a file, which in a stranger's folder could be a pipe: to open
+// one waits for whoever writes into it.
+func openRegular(path string) (*os.File, int64, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, 0, fmt.Errorf("%s is not a regular file", path)
+	}
 	f, err := os.Open(path)
+	return f, info.Size(), err
+}
+
+func readBounded(path string, limit int64) ([]byte, error) {
+	f, _, err := openRegular(path)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/crescendo-network/crescendo/engine"
@@ -256,23 +257,56 @@ func TestReadDamaged(t *testing.T) {
 }
 
 // The config of a stranger may promise more than its weights hold: no memory is
-// asked for.
+// asked for, neither for numbers nor for the names of a million tensors.
 func TestReadPromises(t *testing.T) {
-	dir := t.TempDir()
-	if err := WriteFolder(dir, folder(shapes()["tied"]), Layout{}); err != nil {
-		t.Fatal(err)
+	for name, change := range map[string]func(*engine.Shape){
+		"wide":         func(s *engine.Shape) { s.Vocab, s.Dim = engine.MaxVocab, engine.MaxDim },
+		"many experts": func(s *engine.Shape) { s.Layers, s.Experts, s.ExpertsPerToken = engine.MaxLayers, engine.MaxExperts, 1 },
+		"many small experts": func(s *engine.Shape) {
+			s.Dim, s.Heads, s.KVHeads, s.FFN, s.Vocab = 2, 1, 1, 1, 2
+			s.Layers, s.Experts, s.ExpertsPerToken = 32, engine.MaxExperts, 1
+		},
+	} {
+		dir := t.TempDir()
+		f := folder(shapes()["tied"])
+		f.Shape.Vocab *= 400 // some megabytes
+		f = folder(f.Shape)
+		if err := WriteFolder(dir, f, Layout{}); err != nil {
+			t.Fatal(err)
+		}
+		promised := shapes()["tied"]
+		change(&promised)
+		b, err := encodeConfig(promised, safetensors.F32, Generation{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, ConfigName), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		allocations := testing.AllocsPerRun(1, func() { _, err = ReadFolder(dir) })
+		if !errors.Is(err, ErrMismatch) || allocations > 10_000 {
+			t.Errorf("%s: error is %v, want ErrMismatch; %.0f allocations", name, err, allocations)
+		}
 	}
-	huge := shapes()["tied"]
-	huge.Vocab, huge.Dim = engine.MaxVocab, engine.MaxDim
-	b, err := encodeConfig(huge, safetensors.F32, Generation{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, ConfigName), b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := ReadFolder(dir); !errors.Is(err, ErrMismatch) {
-		t.Errorf("error is %v, want ErrMismatch", err)
+}
+
+// A pipe in the place of a file would be waited for.
+func TestReadPipe(t *testing.T) {
+	for _, name := range []string{ConfigName, WeightsName, "tokenizer.json"} {
+		dir := t.TempDir()
+		if err := WriteFolder(dir, folder(shapes()["tied"]), Layout{}); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, name)
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+		if err := syscall.Mkfifo(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadFolder(dir); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+			t.Errorf("%s: error is %v", name, err)
+		}
 	}
 }
 

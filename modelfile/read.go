@@ -69,23 +69,16 @@ type source struct {
 }
 
 func openSource(dir, name string) (*source, int64, error) {
-	f, err := os.Open(filepath.Join(dir, name))
+	f, size, err := openRegular(filepath.Join(dir, name))
 	if err != nil {
 		return nil, 0, err
 	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a regular file", name)
-	}
-	var s *safetensors.File
-	if err == nil {
-		s, err = safetensors.Open(f, info.Size())
-	}
+	s, err := safetensors.Open(f, size)
 	if err != nil {
 		f.Close()
 		return nil, 0, fmt.Errorf("%s: %w", name, err)
 	}
-	return &source{name, f, s}, info.Size(), nil
+	return &source{name, f, s}, size, nil
 }
 
 // weightFiles names the files of a folder, sorted, and where each tensor is; the
@@ -148,24 +141,29 @@ func readWeights(dir string, shape engine.Shape) ([]float32, error) {
 		}
 	}()
 	var size int64
+	entries := 0
 	for _, name := range names {
 		s, n, err := openSource(dir, name)
 		if err != nil {
 			return nil, err
 		}
-		sources[name], size = s, size+n
-		if err := checkNames(s, shape, index); err != nil {
+		sources[name], size, entries = s, size+n, entries+len(s.Entries())
+	}
+	if err := checkSize(shape, size, entries); err != nil {
+		return nil, err
+	}
+	tensors := shape.Tensors()
+	known := make(map[string]bool, len(tensors))
+	for _, t := range tensors {
+		known[t.Name] = true
+	}
+	for _, name := range names {
+		if err := checkNames(sources[name], shape, known, index); err != nil {
 			return nil, err
 		}
 	}
-	// The least size of the data is checked before memory is asked for: the config
-	// may come from a stranger.
-	n := shape.Parameters()
-	if n > MaxParameters || int64(n) > size/2 {
-		return nil, fmt.Errorf("%w: %d parameters in %d bytes", ErrMismatch, n, size)
-	}
-	params := make([]float32, n)
-	for _, t := range shape.Tensors() {
+	params := make([]float32, shape.Parameters())
+	for _, t := range tensors {
 		where := names[0]
 		if index != nil {
 			where = index[t.Name]
@@ -175,6 +173,17 @@ func readWeights(dir string, shape engine.Shape) ([]float32, error) {
 		}
 	}
 	return params, nil
+}
+
+// checkSize compares what the config promises with what the files can hold, before
+// memory is asked for, be it for numbers or for names: the config may come from a
+// stranger. Every layer and every expert has tensors of its own.
+func checkSize(shape engine.Shape, size int64, entries int) error {
+	n := shape.Parameters()
+	if n > MaxParameters || int64(n) > size/2 || shape.Layers*max(1, shape.Experts) > entries {
+		return fmt.Errorf("%w: %d parameters and %d layers in %d bytes and %d tensors", ErrMismatch, n, shape.Layers, size, entries)
+	}
+	return nil
 }
 
 func readTensor(s *source, t engine.Tensor, dst []float32) error {
@@ -200,11 +209,7 @@ func readTensor(s *source, t engine.Tensor, dst []float32) error {
 // checkNames refuses tensors that the shape does not have, since a model that
 // leaves some out computes something else; but for those that repeat what is
 // known already.
-func checkNames(s *source, shape engine.Shape, index map[string]string) error {
-	known := map[string]bool{}
-	for _, t := range shape.Tensors() {
-		known[t.Name] = true
-	}
+func checkNames(s *source, shape engine.Shape, known map[string]bool, index map[string]string) error {
 	for _, e := range s.Entries() {
 		switch {
 		case known[e.Name]:
