@@ -48,7 +48,7 @@ func appendQ8(b []byte, v []float32) ([]byte, error) {
 		return nil, fmt.Errorf("a block with %v has no 16-bit scale", largest)
 	}
 	var inverse float32
-	if scale != 0 {
+	if 1/scale <= math.MaxFloat32 { // else zeros are written, as which the block is read in any case
 		inverse = 1 / scale
 	}
 	b = binary.LittleEndian.AppendUint16(b, narrow)
