@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"errors"
+	"math"
 	"testing"
 
 	"github.com/crescendo-network/crescendo/engine"
@@ -10,8 +11,8 @@ import (
 // batchAgrees is for engines whose models are Batchers: three texts in one batch,
 // in pieces, have the logits of a session each; in 8 bits they have those of
 // themselves alone.
-func batchAgrees(t *testing.T, e engine.Engine) {
-	m := open(t, e)
+func batchAgrees(t *testing.T, e engine.Engine, shape engine.Shape) {
+	m := openShape(t, e, shape)
 	b, ok := m.(engine.Batcher)
 	if !ok {
 		t.Skip("this engine decodes one sequence at a time")
@@ -19,7 +20,7 @@ func batchAgrees(t *testing.T, e engine.Engine) {
 	const length, page = 14, 4
 	texts := make([][]int32, 3)
 	for i := range texts {
-		texts[i] = Tokens(uint64(20+i), Shape.Vocab, length)
+		texts[i] = Tokens(uint64(20+i), shape.Vocab, length)
 	}
 	want := make([][]float32, len(texts))
 	for i, text := range texts {
@@ -56,7 +57,7 @@ func step(t *testing.T, b engine.Batch, runs ...engine.Run) []float32 {
 // then again over pages that were cleared.
 func compareBatch(t *testing.T, b engine.Batcher, texts [][]int32, want [][]float32, o engine.BatchOptions) {
 	t.Helper()
-	batch := openBatch(t, b, o)
+	batch, vocab := openBatch(t, b, o), b.Shape().Vocab
 	for round := range 2 {
 		done := make([]int, len(texts))
 		for pending := true; pending; {
@@ -79,7 +80,7 @@ func compareBatch(t *testing.T, b engine.Batcher, texts [][]int32, want [][]floa
 			}
 			logits := step(t, batch, runs...)
 			for n, i := range last {
-				same(t, "logits in company", want[i], logits[n*Shape.Vocab:(n+1)*Shape.Vocab])
+				same(t, "logits in company", want[i], logits[n*vocab:(n+1)*vocab])
 			}
 		}
 		batch.Clear([]int32{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11})
@@ -87,7 +88,10 @@ func compareBatch(t *testing.T, b engine.Batcher, texts [][]int32, want [][]floa
 	if _, err := batch.Step([]engine.Run{{Tokens: []int32{1}, Position: o.PageTokens, Pages: []int32{0}}}); !errors.Is(err, engine.ErrContextFull) {
 		t.Errorf("beyond its pages: error is %v, want ErrContextFull", err)
 	}
-	if _, err := batch.Step([]engine.Run{{Tokens: []int32{int32(Shape.Vocab)}, Pages: []int32{0}}}); !errors.Is(err, engine.ErrBadTokens) {
+	if _, err := batch.Step([]engine.Run{{Tokens: []int32{1}, Position: math.MaxInt, Pages: []int32{0}}}); !errors.Is(err, engine.ErrContextFull) {
+		t.Errorf("a position that overflows: error is %v, want ErrContextFull", err)
+	}
+	if _, err := batch.Step([]engine.Run{{Tokens: []int32{int32(vocab)}, Pages: []int32{0}}}); !errors.Is(err, engine.ErrBadTokens) {
 		t.Errorf("unknown token: error is %v, want ErrBadTokens", err)
 	}
 	batch.Close()

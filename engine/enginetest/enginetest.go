@@ -6,6 +6,7 @@ package enginetest
 import (
 	"errors"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/crescendo-network/crescendo/engine"
@@ -20,16 +21,19 @@ func Run(t *testing.T, e engine.Engine) {
 		t.Run("repeats itself with "+kind, func(t *testing.T) { repeats(t, e, kind) })
 	}
 	t.Run("loss is by sequence", func(t *testing.T) { lossBySequence(t, e) })
-	t.Run("masks", func(t *testing.T) { masks(t, e) })
-	t.Run("accumulates", func(t *testing.T) { accumulates(t, e) })
 	t.Run("decays what it is told to", func(t *testing.T) { decays(t, e) })
 	t.Run("refuses bad input", func(t *testing.T) { refusesInput(t, e) })
 	t.Run("reports numbers that are not finite", func(t *testing.T) { notFinite(t, e) })
 	t.Run("agrees with float64", func(t *testing.T) { agreesWithReference(t, e) })
-	t.Run("session agrees with loss", func(t *testing.T) { sessionAgrees(t, e) })
+	for _, name := range []string{"grouped", "all biases", "mixture"} {
+		shape := Shapes[name]
+		t.Run("masks, "+name, func(t *testing.T) { masks(t, e, shape) })
+		t.Run("accumulates, "+name, func(t *testing.T) { accumulates(t, e, shape) })
+		t.Run("session agrees with loss, "+name, func(t *testing.T) { sessionAgrees(t, e, shape) })
+		t.Run("batch agrees with sessions, "+name, func(t *testing.T) { batchAgrees(t, e, shape) })
+	}
 	t.Run("session bounds", func(t *testing.T) { sessionBounds(t, e) })
 	t.Run("session keeps its weights", func(t *testing.T) { sessionKeeps(t, e) })
-	t.Run("batch agrees with sessions", func(t *testing.T) { batchAgrees(t, e) })
 }
 
 // Shape is small, and awkward on purpose: nothing divides by eight.
@@ -50,11 +54,25 @@ func Tokens(seed uint64, vocab, n int) []int32 {
 
 func open(t *testing.T, e engine.Engine) engine.Model {
 	t.Helper()
-	m, err := e.New(Shape)
+	return openShape(t, e, Shape)
+}
+
+// openShape returns a model whose biases, if it has any, are not zero.
+func openShape(t *testing.T, e engine.Engine, s engine.Shape) engine.Model {
+	t.Helper()
+	m, err := e.New(s)
 	if err != nil {
 		t.Fatalf("make model: %v", err)
 	}
 	e.Init(m, 11)
+	rng := engine.NewSplitMix(12)
+	for _, tensor := range s.Tensors() {
+		if strings.HasSuffix(tensor.Name, ".bias") {
+			for i := range tensor.Len {
+				m.Params()[tensor.Offset+i] = float32(rng.Float64()-0.5) / 4
+			}
+		}
+	}
 	return m
 }
 

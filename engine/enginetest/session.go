@@ -30,15 +30,15 @@ func feed(t *testing.T, s engine.Session, tokens []int32) []float32 {
 
 // sessionAgrees computes the loss of a text from a session's logits, and checks
 // that how a text is cut into calls changes nothing.
-func sessionAgrees(t *testing.T, e engine.Engine) {
-	m := open(t, e)
-	tokens := Tokens(9, Shape.Vocab, Shape.Context)
+func sessionAgrees(t *testing.T, e engine.Engine, shape engine.Shape) {
+	m := openShape(t, e, shape)
+	tokens := Tokens(9, shape.Vocab, shape.Context)
 	seq := len(tokens) - 1
 	want, err := m.Loss(tokens, 1, seq)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := session(t, m, Shape.Context)
+	s := session(t, m, shape.Context)
 	var loss float64
 	for i := range seq {
 		logits := feed(t, s, tokens[i:i+1])

@@ -10,9 +10,9 @@ import (
 
 // masks checks that targets without the mask count in no way: what follows them
 // in the text may be anything.
-func masks(t *testing.T, e engine.Engine) {
+func masks(t *testing.T, e engine.Engine, shape engine.Shape) {
 	const batch, seq = 3, 12
-	tokens := Tokens(4, Shape.Vocab, batch*(seq+1))
+	tokens := Tokens(4, shape.Vocab, batch*(seq+1))
 	mask := make([]bool, batch*seq)
 	var want int
 	for i := range mask {
@@ -21,7 +21,7 @@ func masks(t *testing.T, e engine.Engine) {
 		}
 	}
 	b := engine.MicroBatch{Tokens: tokens, Sequences: batch, Length: seq, Mask: mask}
-	m := open(t, e)
+	m := openShape(t, e, shape)
 	losses, err := m.LossOf(b)
 	if err != nil {
 		t.Fatal(err)
@@ -44,8 +44,8 @@ func masks(t *testing.T, e engine.Engine) {
 	}
 
 	other := append([]int32(nil), tokens...)
-	other[2*(seq+1)+seq] = (other[2*(seq+1)+seq] + 1) % int32(Shape.Vocab) // a target of the sequence that does not count
-	one, two := open(t, e), open(t, e)
+	other[2*(seq+1)+seq] = (other[2*(seq+1)+seq] + 1) % int32(shape.Vocab) // a target of the sequence that does not count
+	one, two := openShape(t, e, shape), openShape(t, e, shape)
 	for model, text := range map[engine.Model][]int32{one: tokens, two: other} {
 		b := engine.MicroBatch{Tokens: text, Sequences: batch, Length: seq, Mask: mask}
 		loss, targets, err := model.Accumulate(b)
@@ -70,13 +70,15 @@ func inverse(mask []bool) []bool {
 	return out
 }
 
-// accumulates checks that batches in parts come to what they come to together.
-func accumulates(t *testing.T, e engine.Engine) {
+// accumulates checks that batches in parts come to what they come to together. That
+// experts be evenly used is asked of each part by itself, so it is left out.
+func accumulates(t *testing.T, e engine.Engine, shape engine.Shape) {
+	shape.Balance = 0
 	const batch, seq = 4, 11
-	tokens := Tokens(3, Shape.Vocab, batch*(seq+1))
+	tokens := Tokens(3, shape.Vocab, batch*(seq+1))
 	o := optimizer(engine.AdamW)
 	o.Eps = 1 // or signs of tiny gradients would count as much as large ones
-	whole, parts := open(t, e), open(t, e)
+	whole, parts := openShape(t, e, shape), openShape(t, e, shape)
 	mean, err := whole.Step(tokens, batch, seq, o, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +101,7 @@ func accumulates(t *testing.T, e engine.Engine) {
 	if err := parts.Update(o, 0); err != nil {
 		t.Fatal(err)
 	}
-	start := open(t, e).Params()
+	start := openShape(t, e, shape).Params()
 	var moved, apart float64
 	for i, v := range whole.Params() {
 		moved += math.Abs(float64(v - start[i]))

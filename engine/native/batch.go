@@ -92,7 +92,7 @@ func (b *batch) load(runs []engine.Run) error {
 	for i, r := range runs {
 		end := r.Position + len(r.Tokens)
 		switch {
-		case r.Position < 0 || end > b.context:
+		case r.Position < 0 || r.Position > b.context || end > b.context:
 			return fmt.Errorf("%w: run %d has positions %d to %d, context is %d", engine.ErrContextFull, i, r.Position, end, b.context)
 		case end > len(r.Pages)*b.options.PageTokens:
 			return fmt.Errorf("%w: run %d ends at %d, beyond its %d pages of %d", engine.ErrContextFull, i, end, len(r.Pages), b.options.PageTokens)
@@ -284,6 +284,8 @@ func (b *batch) Close() {
 	clear(b.rows[:cap(b.rows)])
 	for _, w := range b.team.members {
 		clear(w.probs[:cap(w.probs)])
+		clear(w.keys[:cap(w.keys)])
+		w.Scratch = kernel.Scratch{}
 	}
 	if b.small != nil {
 		b.small.Clear()
