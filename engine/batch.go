@@ -33,7 +33,8 @@ type Batch interface {
 	// done.
 	Step(runs []Run) (logits []float32, err error)
 
-	// Clear overwrites pages.
+	// Clear overwrites pages. It may be called while Step runs, for pages that no
+	// run of that step has.
 	Clear(pages []int32)
 
 	// Close overwrites everything and frees it.

@@ -129,6 +129,7 @@ func (s *session) Close() {
 		clear(b)
 	}
 	s.mixed.clear()
+	s.scratch = kernel.Scratch{}
 	s.weights, s.keys, s.values = nil, nil, nil
 }
 
