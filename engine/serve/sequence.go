@@ -249,11 +249,11 @@ func (q *sequence) score(t Token, row []float32) Token {
 // full, and ends the sequence if it is over.
 func (s *Server) deliver(w *piece) {
 	q := w.q
-	s.stats.Prefilled += uint64(max(0, min(q.fed, len(q.request.Prompt))-(q.fed-w.count)))
 	if w.err != nil {
 		s.remove(q, "", w.err)
 		return
 	}
+	s.stats.Prefilled += uint64(max(0, min(q.fed, len(q.request.Prompt))-(q.fed-w.count)))
 	if !s.options.NoPrefixCache && !q.private {
 		q.extendKeys(s.options.PageTokens, q.fed)
 		for i := (q.fed - w.count) / s.options.PageTokens; i < q.fed/s.options.PageTokens; i++ {

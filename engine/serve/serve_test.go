@@ -292,6 +292,28 @@ func TestScores(t *testing.T) {
 	}
 }
 
+// TestScoresOfOneToken: a prompt of one token has nothing to be scored by, which is
+// no reason not to answer.
+func TestScoresOfOneToken(t *testing.T) {
+	s, w := byHand(t, Options{PageTokens: 8})
+	for _, most := range []int{0, 1, 3} {
+		r := Request{Prompt: []int32{7}, MaxTokens: most, Echo: true, Logprobs: 2}
+		stream := generate(t, s, r)
+		finishAll(s)
+		got, err := collect(stream)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, finish := bySession(t, w.Model, r)
+		if err := same(got, want); err != nil || stream.Finish() != finish {
+			t.Errorf("at most %d: ends with %q, want %q: %v", most, stream.Finish(), finish, err)
+		}
+		if got[0].Scored || !got[0].Echo {
+			t.Errorf("at most %d: the prompt's token is %+v", most, got[0])
+		}
+	}
+}
+
 func softmax64(row []float32) []float64 {
 	top, sum := math.Inf(-1), 0.0
 	for _, v := range row {
