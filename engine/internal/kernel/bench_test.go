@@ -65,6 +65,48 @@ func BenchmarkPairs(b *testing.B) {
 	}
 }
 
+// BenchmarkInt8 has products in 8 bits of a panel's columns with few and many rows,
+// in cache, and what they and attention need besides.
+func BenchmarkInt8(b *testing.B) {
+	const in, out, step = 384, 384, 64
+	rng := rand.New(rand.NewPCG(1, 1))
+	m := NewInt8(out, in)
+	for j := range out {
+		if err := m.SetRow(j, noise(rng, in, false)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	a, wide := noise(rng, in, false), noise(rng, step*in, false)
+	half, at := make([]uint16, len(wide)), []int{0, GroupColumns}
+	Narrow(half, wide)
+	for _, s := range Available() {
+		x, y := NewSmall(48, in), make([]float32, 48*out)
+		for r := range 48 {
+			x.Set(s, r, noise(rng, in, false))
+		}
+		for _, rows := range []int{1, 2, 6, 48} {
+			b.Run(fmt.Sprintf("%s/product/%dx%dx%d", s.name, rows, out, in), func(b *testing.B) {
+				seconds := best(b, func() { m.Multiply(s, rows, x, 0, 1, y, out, false) })
+				b.ReportMetric(2*float64(rows*out*in)/seconds/1e9, "best-GOP/s")
+			})
+		}
+		for _, c := range []struct {
+			name string
+			n    int
+			f    func()
+		}{
+			{"round", in, func() { x.Set(s, 0, a) }},
+			{"widen", len(half), func() { s.Widen(wide, half) }},
+			{"row", len(half), func() { s.RowGroups(in, a, wide, at, nil, step, y, false) }},
+			{"rowHalf", len(half), func() { s.RowGroupsHalf(in, a, half, at, nil, step, y, false) }},
+		} {
+			b.Run(s.name+"/"+c.name, func(b *testing.B) {
+				b.ReportMetric(float64(c.n)/best(b, c.f)/1e9, "best-Gelements/s")
+			})
+		}
+	}
+}
+
 func BenchmarkVectors(b *testing.B) {
 	const n = 4096
 	rng := rand.New(rand.NewPCG(1, 1))
