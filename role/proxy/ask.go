@@ -64,8 +64,7 @@ func (p *pool) ask(ctx context.Context, s *session, r prompt.Request, each func(
 		return each(e)
 	})
 	if err != nil || (last.Failure.Code != "" && delivered) {
-		s.unsure += out.output + interrupted
-		s.maybe++
+		s.cut(out.output)
 	}
 	if err != nil {
 		return out, delivered, err
@@ -77,6 +76,13 @@ func (p *pool) ask(ctx context.Context, s *session, r prompt.Request, each func(
 	return out, delivered, p.account(ctx, s, r, last, out)
 }
 
+// cut notes an answer that was interrupted after so many tokens of output: the
+// vault may or may not charge it.
+func (s *session) cut(output uint64) {
+	s.unsure += output + interrupted
+	s.maybe++
+}
+
 func (p *pool) post(ctx context.Context, s *session, envelope []byte) (io.ReadCloser, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.relay+"/v1/sealed", bytes.NewReader(envelope))
 	if err != nil {
@@ -85,6 +91,7 @@ func (p *pool) post(ctx context.Context, s *session, envelope []byte) (io.ReadCl
 	req.Header.Set("Content-Type", prompt.ContentType)
 	resp, err := p.http.Do(req)
 	if err != nil {
+		s.cut(0) // the vault may have been at work on the prompt
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}

@@ -151,9 +151,15 @@ func (c *choice) prepare(ctx context.Context, o offer) error {
 	}
 	hide := 0
 	if len(c.prompt.Tokens) == 0 {
-		hide = 1 // the token that begins a document is not the client's
+		hide = len(t.Start()) // what a text begins with is not the client's
+		if hide == 0 && c.prompt.Prompt == "" {
+			hide = 1 // nor is what stands for no text at all
+		}
 	}
 	c.scores = openai.NewScores(t, c.prompt.Messages != nil, hide)
+	if !c.prompt.Echo {
+		c.scores.GoOn()
+	}
 	return nil
 }
 
@@ -242,7 +248,7 @@ func (a *exchange) finish() {
 // in place of the end of the stream.
 func (a *exchange) fail(err error) {
 	if errors.Is(err, context.Canceled) {
-		return // the client has gone
+		err = unavailable("the request was cancelled") // if the client has gone, nobody reads it
 	}
 	e := errorOf(err, a.request.Chat)
 	if !a.begun {

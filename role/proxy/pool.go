@@ -111,7 +111,7 @@ func (p *pool) take(ctx context.Context, s service, o offer) (*session, error) {
 	p.idle = rest
 	p.mu.Unlock()
 	for _, i := range stale {
-		go p.end(context.WithoutCancel(ctx), i)
+		p.endSoon(i)
 	}
 	if found != nil {
 		return found, nil
@@ -126,11 +126,7 @@ func (p *pool) take(ctx context.Context, s service, o offer) (*session, error) {
 // give takes a session back. A broken one is closed.
 func (p *pool) give(s *session) {
 	if s.broken {
-		ctx, cancel := context.WithTimeout(context.Background(), closeTime)
-		go func() {
-			defer cancel()
-			p.end(ctx, s)
-		}()
+		p.endSoon(s)
 	} else {
 		p.mu.Lock()
 		p.idle = append(p.idle, s)
@@ -174,6 +170,18 @@ func (p *pool) begin(ctx context.Context, s service, o offer) (*session, error) 
 	p.remember(id)
 	p.cfg.Log.Info("session opened", "session", id, "rung", o.rung, "vault", s.vault.Short(), "escrow", escrow, "assurance", s.record.Assurance)
 	return opened, nil
+}
+
+// endSoon ends a session that is not used any more. If that fails it stays among
+// those that are open, which are ended when the proxy stops or starts again.
+func (p *pool) endSoon(s *session) {
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+		defer cancel()
+		if err := p.end(ctx, s); err != nil {
+			p.cfg.Log.Warn("end session", "error", err)
+		}
+	}()
 }
 
 // end asks for what is left of a session's escrow.

@@ -122,8 +122,12 @@ func (s *server) identify(w http.ResponseWriter, v service) {
 // read returns the body of a request.
 func read(w http.ResponseWriter, r *http.Request) ([]byte, *openai.Error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, openai.MaxBody))
-	if err != nil {
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
 		return nil, openai.Errorf(http.StatusRequestEntityTooLarge, "invalid_request_error", "", "", "the body is above %d bytes", openai.MaxBody)
+	case err != nil:
+		return nil, openai.Errorf(http.StatusBadRequest, "invalid_request_error", "", "", "read the body: %v", err)
 	}
 	return body, nil
 }
