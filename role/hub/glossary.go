@@ -22,6 +22,8 @@ var terms = []page.Term{
 	{ID: "dense", Word: "dense training", Meaning: "Data-parallel training that uploads a float32 gradient for every parameter in every step: what moved bytes are compared with."},
 	{ID: "evaluator", Word: "evaluator", Meaning: "Attests availability, scores, aggregates, votes, replays. Honest votes are equal bit for bit."},
 	{ID: "vault", Word: "vault", Meaning: "The program that alone sees finished weights and prompts; measured and attested."},
+	{ID: "profile-q8", Word: "profile q8", Meaning: "A way to compute answers with weights of 8 bits, a quarter of the memory, which the programme may choose for a rung. " +
+		"Its bits are its own and the same on every machine; nothing is trained or audited with it. What is not said to be q8 is profile R0, float32."},
 	{ID: "simulated", Word: "simulated", Meaning: "An imitation of an enclave on development chains: the operator can read everything."},
 	{ID: "waterfall", Word: "waterfall", Meaning: "How income is split: vault operators, holders up to the cap, contributors, the next rung."},
 	{ID: "sealed-until-repaid", Word: "sealed until repaid", Meaning: "The default weights policy: open when holders have had their cap, or at a date."},

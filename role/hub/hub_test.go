@@ -193,7 +193,7 @@ func TestDataTwins(t *testing.T) {
 	site := opened(t, s.Chain).Handler()
 	for path, want := range map[string]string{
 		"/api/": `"supply": {`, "/api/rung/1": `"rounds_closed": [`, "/api/rung/1/round/2": `"works": [`, "/api/treasury": `"holders": [`, "/api/network": `"services": [],`,
-		"/api/contributor/rex": `"fault": "replay mismatch in round 2"`, "/api/model/1": `"weights_policy": "sealed-until-repaid"`, "/api/research": `"entries": [`, "/api/nothing": `"error"`,
+		"/api/contributor/rex": `"fault": "replay mismatch in round 2"`, "/api/model/1": `"weights_policy": "sealed-until-repaid"`, "/api/model/2": `"answer_weights": "q8"`, "/api/research": `"entries": [`, "/api/nothing": `"error"`,
 		"/healthz": `"status":"idle"`, // the story is over by now
 	} {
 		_, header, body := get(t, site, path)
@@ -214,7 +214,8 @@ func TestWhatPagesSay(t *testing.T) {
 		"/contributor/ada":       {"per round *", "the same bits", "place "},
 		"/statement/" + fred:     {"Due to it now", "Repaid at", "shares.csv"},
 		"/rung/1/round/2":        {"different", "carried", "included"},
-		"/model/1":               {"Sealed until repaid: holders have had", "simulated: the operator can read everything"},
+		"/model/1":               {"Sealed until repaid: holders have had", "simulated: the operator can read everything", "the sealed weights, float32: profile R0"},
+		"/model/2":               {"weights of 8 bits, rounded by the vault from the sealed ones: profile q8"},
 		"/treasury":              {"@funding/2", "funder-1", "Burned by faults"},
 		"/network":               {"Money is conserved", "crescendo hub serve http://archive.example", "Enough evaluators"},
 		"/research":              {"the organiser chooses", "adopted"},

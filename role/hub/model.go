@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/crescendo-network/crescendo"
+	"github.com/crescendo-network/crescendo/inference"
 	"github.com/crescendo-network/crescendo/internal/kv"
 	"github.com/crescendo-network/crescendo/program"
 	"github.com/crescendo-network/crescendo/research"
@@ -22,6 +23,7 @@ type ModelCard struct {
 	Corpus     crescendo.Hash      `json:"corpus"`
 	Root       crescendo.Hash      `json:"corpus_root"`
 	Policy     string              `json:"weights_policy"`
+	Answers    string              `json:"answer_weights"` // what a vault computes answers with: float32 or q8
 	Sealed     bool                `json:"sealed"`
 	Opened     bool                `json:"opened"`
 	Container  crescendo.Hash      `json:"container"`
@@ -37,7 +39,8 @@ type ModelCard struct {
 
 func (f *facts) model(r *rungFacts) (ModelCard, page.Document, error) {
 	c := ModelCard{Rung: r.id, Name: r.spec.Name, Parameters: r.plan.Parameters(int(r.id - 1)), Recipe: r.at.Recipe, Corpus: r.run.Corpus, Root: r.run.Root,
-		Policy: r.spec.Sealing.Policy, Repaid: r.book.Holders, Cap: r.book.Cap, Samples: []Sample{}}
+		Policy: r.spec.Sealing.Policy, Repaid: r.book.Holders, Cap: r.book.Cap, Samples: []Sample{},
+		Answers: inference.WeightsName(r.spec.Inference.Weights)}
 	if !c.Recipe.IsZero() {
 		c.RecipeName = f.recipeName(c.Recipe)
 	} else if adopted, err := kv.Optional(research.Adoptions.Get(f.State, uint32(r.id))); err == nil && !adopted.Recipe.IsZero() {
@@ -120,7 +123,8 @@ func (f *facts) modelDocument(r *rungFacts, c ModelCard) page.Document {
 	text := f.hub.texts.of(c.Corpus)
 	d := page.Document{
 		Crumbs: []page.Cell{page.To(r.spec.Name, "/rung/"+id)}, Title: "Model card: " + r.spec.Name, Lead: f.opening(r, c),
-		Facts: []page.Fact{{Label: "Parameters", Value: page.Count(c.Parameters)}, {Label: "Weights policy", Value: c.Policy, Link: "/glossary#sealed-until-repaid"}},
+		Facts: []page.Fact{{Label: "Parameters", Value: page.Count(c.Parameters)}, {Label: "Weights policy", Value: c.Policy, Link: "/glossary#sealed-until-repaid"},
+			{Label: "Answers of vaults", Value: page.Weights(r.spec.Inference.Weights), Link: "/glossary#profile-q8"}},
 		Claim: "The public checkpoints can be exported and run anywhere:", Command: "crescendo model export --rung " + id,
 	}
 	if !c.Recipe.IsZero() {
@@ -139,7 +143,11 @@ func (f *facts) modelDocument(r *rungFacts, c ModelCard) page.Document {
 		d.Facts = append(d.Facts, page.Fact{Label: "Held-out loss, public checkpoint", Value: fmt.Sprintf("%s nats per token, %s bits per byte", page.Nats(last.Nats), page.Fixed(last.Bits, 3))})
 	}
 	if c.Sealed {
-		d.Facts = append(d.Facts, page.Fact{Label: "Held-out loss, sealed model", Value: page.Nats(c.SealedLoss) + " nats per token, by the vault's word"},
+		loss := page.Nats(c.SealedLoss) + " nats per token, by the vault's word"
+		if r.spec.Inference.Weights != inference.WeightsFloat32 {
+			loss += ", before its weights are rounded"
+		}
+		d.Facts = append(d.Facts, page.Fact{Label: "Held-out loss, sealed model", Value: loss},
 			page.Fact{Label: "Container", Value: c.Container.Short(), Link: "/blob/" + c.Container.String(), Class: "mono"},
 			page.Fact{Label: "Sealed by", Value: c.Assurance, Class: "warn"})
 	}

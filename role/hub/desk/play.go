@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/crescendo-network/crescendo/inference"
 	"github.com/crescendo-network/crescendo/program"
 	"github.com/crescendo-network/crescendo/role/hub/page"
 )
@@ -82,6 +83,15 @@ func (d *Desk) playForm(w http.ResponseWriter, r *http.Request, v visit) {
 	d.render(w, r, status, "Playground", playView(m))
 }
 
+// offerText is a rung as the form names it.
+func offerText(unit string, r served) string {
+	text := fmt.Sprintf("rung %d  %s  (%s in, %s out per 1000 tokens", r.Rung, r.Name, page.Plain(r.Price.InputPrice), page.Money(unit, r.Price.OutputPrice))
+	if r.Price.Weights != inference.WeightsFloat32 {
+		text += ", weights in " + r.Price.Weights
+	}
+	return text + ")"
+}
+
 // assuranceText says what an assurance means, in words nobody mistakes.
 func assuranceText(assurance string) string {
 	switch assurance {
@@ -100,6 +110,9 @@ func replyFacts(r reply) []fact {
 		{"Assurance", assuranceText(r.Assurance)},
 		{"Tokens", fmt.Sprintf("%d in, %d out", r.Input, r.Output)},
 		{"Ended by", r.Finish},
+	}
+	if r.Weights != "" {
+		facts = append(facts, fact{"Computed with", r.Weights})
 	}
 	if r.PriceKnown {
 		facts = append(facts, fact{"Price", r.Price.String()})

@@ -17,6 +17,7 @@ import (
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/inference"
 	"github.com/crescendo-network/crescendo/program"
+	"github.com/crescendo-network/crescendo/role/hub/page"
 	"github.com/crescendo-network/crescendo/role/proxy"
 )
 
@@ -186,6 +187,7 @@ type reply struct {
 	Price        crescendo.Amount
 	Vault        string
 	Assurance    string
+	Weights      string // what the answer was computed with
 	Receipt      inference.Receipt
 	Signed       string // the receipt's signature, in hexadecimal digits
 	PriceKnown   bool
@@ -261,39 +263,46 @@ func (d *Desk) ask(ctx context.Context, who *wallet, q question) (reply, error) 
 // describe adds who answered, for what price, with which receipt.
 func (d *Desk) describe(ctx context.Context, t *till, q question, h http.Header, out reply) reply {
 	out.Vault, out.Assurance = h.Get(proxy.HeaderVault), h.Get(proxy.HeaderAssurance)
-	out.Price, out.PriceKnown = d.priceOf(ctx, q.Model, out.Input, out.Output)
+	if terms, ok := d.termsOf(ctx, q.Model); ok {
+		out.Weights = page.Weights(terms.Weights)
+		out.Price, out.PriceKnown = priceOf(terms, out.Input, out.Output)
+	}
 	if r := t.last(); len(r.Signature) > 0 {
 		out.Receipt, out.Signed, out.ReceiptKnown = r.Receipt, fmt.Sprintf("%x", r.Signature), true
 	}
 	return out
 }
 
-// priceOf is what the programme charges for an answer.
-func (d *Desk) priceOf(ctx context.Context, model string, input, output uint64) (crescendo.Amount, bool) {
+// termsOf is what the programme says of answers of a model.
+func (d *Desk) termsOf(ctx context.Context, model string) (program.Inference, bool) {
 	state, err := d.cfg.Ledger.State(ctx)
 	if err != nil {
-		return 0, false
+		return program.Inference{}, false
 	}
 	spec, err := program.Specs.Get(state)
 	if err != nil {
-		return 0, false
+		return program.Inference{}, false
 	}
 	for _, rung := range spec.Rungs {
-		if rung.Name != model {
-			continue
+		if rung.Name == model {
+			return rung.Inference, true
 		}
-		in, err := inference.Price(rung.Inference.InputPrice, input)
-		if err != nil {
-			return 0, false
-		}
-		out, err := inference.Price(rung.Inference.OutputPrice, output)
-		if err != nil {
-			return 0, false
-		}
-		sum, err := in.Add(out)
-		return sum, err == nil
 	}
-	return 0, false
+	return program.Inference{}, false
+}
+
+// priceOf is what the programme charges for an answer.
+func priceOf(terms program.Inference, input, output uint64) (crescendo.Amount, bool) {
+	in, err := inference.Price(terms.InputPrice, input)
+	if err != nil {
+		return 0, false
+	}
+	out, err := inference.Price(terms.OutputPrice, output)
+	if err != nil {
+		return 0, false
+	}
+	sum, err := in.Add(out)
+	return sum, err == nil
 }
 
 // playStream passes an answer on as it comes: server-sent events with the

@@ -49,7 +49,7 @@ func TestPlaygroundWithoutScript(t *testing.T) {
 	})
 	b := w.loggedIn()
 	wantText(t, b.post("/playground", question...), http.StatusOK, "&lt;b&gt;return", "0123abcd", "simulated: the operator can read everything",
-		"4 in, 5 out", "<dd>3</dd>", "number 3 of session 7: 12 charged in all", "abcd", "func main() {")
+		"4 in, 5 out", "<dd>3</dd>", "the sealed weights, float32: profile R0", "number 3 of session 7: 12 charged in all", "abcd", "func main() {")
 }
 
 func (b *browser) stream(fields ...string) response {

@@ -2188,9 +2188,9 @@ func playView(m playModel) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var111 string
-				templ_7745c5c3_Var111, templ_7745c5c3_Err = templ.JoinStringErrs(fmt.Sprintf("rung %d  %s  (%s in, %s out per 1000 tokens)", r.Rung, r.Name, page.Plain(r.Price.InputPrice), page.Money(m.Unit, r.Price.OutputPrice)))
+				templ_7745c5c3_Var111, templ_7745c5c3_Err = templ.JoinStringErrs(offerText(m.Unit, r))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `desk/views.templ`, Line: 340, Col: 158}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `desk/views.templ`, Line: 340, Col: 30}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var111))
 				if templ_7745c5c3_Err != nil {

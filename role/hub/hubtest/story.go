@@ -56,6 +56,7 @@ func Spec() program.Spec {
 	}
 	second := rung
 	second.Name, second.Model.Dim, second.Raise.HardCap = "small", 32, 150_000
+	second.Inference.Weights = inference.WeightsQ8
 	return program.Spec{Name: "story", Denom: "udemo", Organiser: Account("olga"), Simulated: true,
 		Corpus:     program.Corpus{Source: "go", Vocabulary: 512, HeldOutPerMille: 40},
 		Evaluation: program.Evaluation{MinEvaluators: 2, Bond: 10_000, Sequences: 4}, Rungs: []program.Rung{rung, second}}
