@@ -68,6 +68,7 @@ func startCommand() *cobra.Command {
 	f.StringVar(&c.P2P, "p2p", "127.0.0.1:0", "address for other validators")
 	f.StringVar(&c.Peers, "peers", "", "other validators, id@host:port, comma-separated")
 	f.DurationVar(&c.BlockTime, "block-time", app.DefaultBlockTime, "wait between blocks")
+	f.DurationVar(&c.BusyTime, "busy-block-time", 0, "wait between blocks while something happens (default: the same)")
 	f.Uint64Var(&c.Retain, "retain-blocks", 20000, "blocks kept at least; 0 keeps all")
 	f.StringVar(&readyFile, "ready-file", "", "file that appears, with the addresses as JSON, once the ledger has a block")
 	f.StringVar(&level, "log-level", "error", "debug, info, warn or error")

@@ -67,7 +67,7 @@ func TestContract(t *testing.T) {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		n := start(t, app.NodeConfig{Home: home, BlockTime: 100 * time.Millisecond})
+		n := start(t, app.NodeConfig{Home: home, BlockTime: 100 * time.Millisecond, BusyTime: 20 * time.Millisecond})
 		c := dial(t, n)
 		t.Logf("first block %v after the start of the node", time.Since(began).Round(time.Millisecond))
 		return ledgertest.Fixture{Ledger: c}

@@ -59,6 +59,7 @@ type App struct {
 	*runtime.App
 
 	commits  commits
+	pace     *pace // nil: the node has but one
 	cdc      codec.Codec
 	txConfig client.TxConfig
 	registry cdctypes.InterfaceRegistry

@@ -43,7 +43,8 @@ type NodeConfig struct {
 	CORS      []string      // origins whose pages may call RPC and REST from a browser
 	P2P       string        // empty: a free port on loopback
 	Peers     string        // id@host:port, comma-separated
-	BlockTime time.Duration // zero: DefaultBlockTime
+	BlockTime time.Duration // wait after a block; zero: DefaultBlockTime
+	BusyTime  time.Duration // the same while something happens; zero: BlockTime
 	Retain    uint64        // blocks kept at least; 0: all
 	Logger    log.Logger    // nil: silent
 }
@@ -100,6 +101,7 @@ func StartNode(c NodeConfig) (_ *Node, err error) {
 	if err != nil {
 		return nil, err
 	}
+	n.app.pace = newPace(cfg.Consensus.TimeoutCommit, c.BusyTime, &cfg.Consensus.TimeoutCommit)
 	if err := n.startComet(cfg, doc, c.Logger); err != nil {
 		return nil, err
 	}

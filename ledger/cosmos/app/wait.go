@@ -49,15 +49,6 @@ func (c *commits) happened() {
 	}
 }
 
-// Commit implements abci.Application.
-func (a application) Commit(ctx context.Context, req *abci.RequestCommit) (*abci.ResponseCommit, error) {
-	resp, err := a.Application.Commit(ctx, req)
-	if err == nil {
-		a.app.commits.happened()
-	}
-	return resp, err
-}
-
 // CheckTx implements abci.Application. Until the node has made a block, the
 // SDK checks signatures as if at genesis, with account number zero, and would
 // refuse good transactions for a reason that misleads; the answer then is the
