@@ -86,6 +86,9 @@ func (h *host) followBlocks(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if slices.ContainsFunc(block.Events, closes) {
+			h.relay.settleSoon()
+		}
 		if slices.ContainsFunc(block.Events, concerns) || failed != nil || height%anyway == 0 {
 			failed = h.tend(ctx)
 		}
@@ -95,6 +98,8 @@ func (h *host) followBlocks(ctx context.Context) error {
 func concerns(e crescendo.Event) bool {
 	return strings.HasPrefix(e.Kind, "sealing.") || strings.HasPrefix(e.Kind, "program.")
 }
+
+func closes(e crescendo.Event) bool { return e.Kind == "inference.closing" }
 
 // tend looks at every rung once.
 func (h *host) tend(ctx context.Context) error {

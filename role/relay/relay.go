@@ -47,7 +47,8 @@ type Config struct {
 	Log     *slog.Logger
 	Stderr  io.Writer // of the vault; nil: nowhere
 
-	// SettleEvery is how often receipts are settled; zero: 2 seconds.
+	// SettleEvery is how often receipts are settled, unless a session closes;
+	// zero: 2 seconds.
 	SettleEvery time.Duration
 
 	// Changed is called when the address or the vault's process changes. It
@@ -79,6 +80,8 @@ type Relay struct {
 	log   *slog.Logger
 	store *receipts
 	limit chan struct{} // one token per sealed request in flight
+	// closing has a token when a session is being closed.
+	closing chan struct{}
 
 	mu     sync.Mutex // guards what follows
 	status Status
@@ -101,7 +104,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	r := &Relay{cfg: cfg, log: cfg.Log, store: store, limit: make(chan struct{}, maxInFlight)}
+	r := &Relay{cfg: cfg, log: cfg.Log, store: store, limit: make(chan struct{}, maxInFlight), closing: make(chan struct{}, 1)}
 	listener, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		return crescendo.Errorf(crescendo.CodeInvalid, "listen on %s: %v", cfg.Listen, err).

@@ -13,7 +13,7 @@ import (
 // lastSettle bounds the settlement that a relay makes before it stops.
 const lastSettle = 5 * time.Second
 
-// settleForever settles at intervals, from disk, whatever vault made the
+// settleForever settles at intervals and when a session closes, from disk, whatever vault made the
 // receipts, and once more before it returns.
 func (r *Relay) settleForever(ctx context.Context) {
 	for {
@@ -24,8 +24,18 @@ func (r *Relay) settleForever(ctx context.Context) {
 			defer cancel()
 			r.settleAll(last)
 			return
+		case <-r.closing:
 		case <-time.After(r.cfg.SettleEvery):
 		}
+	}
+}
+
+// settleSoon is for a session that is being closed: what is not settled within
+// its grace is lost.
+func (r *Relay) settleSoon() {
+	select {
+	case r.closing <- struct{}{}:
+	default:
 	}
 }
 

@@ -1,6 +1,7 @@
 package relay_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -43,19 +44,20 @@ const chainID = attest.DevelopmentPrefix + "vault-test"
 // world is a ledger that stands right before sealing, with everybody who
 // seals and serves.
 type world struct {
-	t          *testing.T
-	dir        string
-	spec       program.Spec
-	plan       outer.Plan
-	chain      *memory.Chain
-	blobs      *blob.Memory
-	checkpoint []float32
-	held       []int32 // a held-out window
-	organiser  *memory.Signer
-	operator   *memory.Signer
-	keeper     *memory.Signer
-	client     *memory.Signer
-	logs       *logBuffer
+	settleEvery time.Duration // of relays; zero: 100 ms
+	t           *testing.T
+	dir         string
+	spec        program.Spec
+	plan        outer.Plan
+	chain       *memory.Chain
+	blobs       *blob.Memory
+	checkpoint  []float32
+	held        []int32 // a held-out window
+	organiser   *memory.Signer
+	operator    *memory.Signer
+	keeper      *memory.Signer
+	client      *memory.Signer
+	logs        *logBuffer
 }
 
 // logBuffer collects what everybody logs, for looking at and searching.
@@ -257,7 +259,7 @@ func (w *world) startRelay(binary, listen string) *runningRelay {
 		return relay.Run(ctx, relay.Config{
 			Ledger: w.chain, Signer: w.operator, Blobs: w.blobs, Prover: relay.Vouching{Ledger: w.chain, Key: key},
 			Vault: binary, Home: filepath.Join(w.dir, "relay"), Listen: listen, Log: w.log("relay"), Stderr: w.logs,
-			SettleEvery: 100 * time.Millisecond,
+			SettleEvery: cmp.Or(w.settleEvery, 100*time.Millisecond),
 			Changed: func(s relay.Status) {
 				r.mu.Lock()
 				defer r.mu.Unlock()
