@@ -121,6 +121,12 @@ func (b *builder) build(s Source) (*Pack, error) {
 	if err != nil {
 		return nil, err
 	}
+	if b.o.Tokenizer != nil {
+		docs = slices.DeleteFunc(docs, func(d document) bool { return b.o.Tokenizer.Loses(d.text) })
+		if len(docs) == 0 {
+			return nil, unusable("take other text", "the tokenizer reads no document back as it was")
+		}
+	}
 	if b.o.Contribution && len(docs) > MaxContributionDocuments {
 		return nil, unusable("join short texts to longer documents", "%d documents, a contribution has at most %d", len(docs), MaxContributionDocuments)
 	}

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/crescendo-network/crescendo"
-	"github.com/crescendo-network/crescendo/tokenizer"
 )
 
 const (
@@ -119,7 +118,7 @@ func (c *contribution) verify(ctx context.Context) error {
 		if have, err = c.reader.Tokens(ctx, have[:0], Train, d.First, c.index.End(i)); err != nil {
 			return err
 		}
-		want = bulk.AppendEncode(append(want[:0], tokenizer.EndOfText), text)
+		want = bulk.AppendEncode(append(want[:0], c.reader.tok.Separator()), text)
 		if !slices.Equal(have, want) {
 			return fmt.Errorf("%w: document %d (%s) is not in the tokens that its text has", ErrBroken, i, d.Path)
 		}
@@ -268,7 +267,7 @@ func eachRun(ctx context.Context, r *Reader, s Split, visit func(first int64, ru
 		}
 		for _, t := range tokens {
 			at++
-			if int32(t) == tokenizer.EndOfText {
+			if int32(t) == r.tok.Separator() {
 				hash, length = 0, 0
 				continue
 			}

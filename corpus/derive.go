@@ -12,7 +12,6 @@ import (
 
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/blob"
-	"github.com/crescendo-network/crescendo/tokenizer"
 )
 
 // Tokenization is another way to cut the documents of a corpus into tokens.
@@ -191,23 +190,23 @@ func (r *Reader) Recut(from *Reader, window []int32) []int32 {
 	if len(window) == 0 {
 		return nil
 	}
-	out := []int32{tokenizer.EndOfText}
+	out := []int32{r.tok.Separator()}
 	if before := r.tok.Encode(from.tok.TokenBytes(window[0])); len(before) > 0 {
 		out[0] = before[len(before)-1]
 	}
 	var text []byte
 	for _, id := range window[1:] {
-		if id != tokenizer.EndOfText {
+		if id != from.tok.Separator() {
 			text = append(text, from.tok.TokenBytes(id)...)
 			continue
 		}
-		out, text = append(r.tok.AppendEncode(out, text), tokenizer.EndOfText), text[:0]
+		out, text = append(r.tok.AppendContinuation(out, text), r.tok.Separator()), text[:0]
 	}
-	return r.tok.AppendEncode(out, text)
+	return r.tok.AppendContinuation(out, text)
 }
 
 // Question returns the tokens of a text, as a document begins, and those of how
 // it goes on.
 func (r *Reader) Question(text, continuation string) (before, after []int32) {
-	return r.tok.AppendEncode([]int32{tokenizer.EndOfText}, []byte(text)), r.tok.Encode([]byte(continuation))
+	return r.tok.AppendEncode([]int32{r.tok.Separator()}, []byte(text)), r.tok.AppendContinuation(nil, []byte(continuation))
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/crescendo-network/crescendo"
 	"github.com/crescendo-network/crescendo/blob"
-	"github.com/crescendo-network/crescendo/tokenizer"
 )
 
 // The layout of an index, little-endian throughout; docs/formats/corpus.md is
@@ -292,7 +291,7 @@ func (r *Reader) Text(ctx context.Context, s Split, i int) ([]byte, error) {
 		return nil, err
 	}
 	text := r.tok.Decode(ids)
-	if ids[0] != tokenizer.EndOfText || slices.Contains(ids[1:], tokenizer.EndOfText) || len(text) != d.Bytes || blob.Sum(text) != d.Hash {
+	if ids[0] != r.tok.Separator() || slices.Contains(ids[1:], r.tok.Separator()) || len(text) != d.Bytes || blob.Sum(text) != d.Hash {
 		return nil, fmt.Errorf("read corpus %s, %s document %d (%s): %w: the tokens spell another text", r.hash, s, i, d.Path, ErrBroken)
 	}
 	return text, nil

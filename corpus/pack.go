@@ -12,7 +12,7 @@ func (b *builder) pack(m *Manifest, tok *tokenizer.Tokenizer, train, heldOut []d
 			total += len(d.text)
 		}
 	}
-	p := &packer{builder: b, m: m, bulk: tok.NewBulk(), total: total}
+	p := &packer{builder: b, m: m, bulk: tok.NewBulk(), separator: tok.Separator(), total: total}
 	if err := p.split(Train, train); err != nil {
 		return err
 	}
@@ -27,6 +27,7 @@ type packer struct {
 	*builder
 	m           *Manifest
 	bulk        *tokenizer.Bulk
+	separator   int32
 	done, total int // bytes of text
 	shard       []uint16
 }
@@ -42,7 +43,7 @@ func (p *packer) split(s Split, docs []document) error {
 	p.shard = make([]uint16, 0, p.o.ShardTokens)
 	var ids []int32
 	for _, d := range docs {
-		ids = p.bulk.AppendEncode(append(ids[:0], tokenizer.EndOfText), d.text)
+		ids = p.bulk.AppendEncode(append(ids[:0], p.separator), d.text)
 		index.Documents = append(index.Documents, Document{Path: d.path, Hash: d.hash, Bytes: len(d.text), First: index.Tokens})
 		index.Tokens += int64(len(ids))
 		part.Documents++

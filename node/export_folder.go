@@ -6,7 +6,6 @@ import (
 
 	"github.com/crescendo-network/crescendo/corpus"
 	"github.com/crescendo-network/crescendo/modelfile"
-	"github.com/crescendo-network/crescendo/tokenizer"
 	"github.com/crescendo-network/crescendo/training"
 	"github.com/crescendo-network/crescendo/training/outer"
 )
@@ -20,21 +19,22 @@ type origin struct {
 
 // folderOf puts a model and its tokenizer together as other programs expect them.
 func folderOf(plan outer.Plan, params []float32, text *corpus.Reader, from origin) (modelfile.Folder, error) {
-	tok, err := text.Tokenizer().MarshalJSON()
+	words := text.Tokenizer()
+	tok, err := words.FileJSON()
 	if err != nil {
 		return modelfile.Folder{}, fmt.Errorf("export tokenizer: %w", err)
 	}
-	config, err := text.Tokenizer().ConfigJSON(plan.Shape.Context)
+	config, err := words.ConfigJSON(plan.Shape.Context)
 	if err != nil {
 		return modelfile.Folder{}, fmt.Errorf("export tokenizer: %w", err)
 	}
-	pad := tokenizer.EndOfText
+	pad := words.Separator()
 	return modelfile.Folder{
 		Shape: plan.Shape, Params: params,
-		Generation: modelfile.Generation{EOS: []int32{tokenizer.EndOfText, tokenizer.EndOfTurn}, Pad: &pad},
+		Generation: modelfile.Generation{BOS: words.BOS(), EOS: words.Ends(), Pad: &pad},
 		Card:       from.card(plan, text.Manifest()),
 		Files: map[string][]byte{
-			"tokenizer.json": tok, "tokenizer_config.json": config, "chat_template.jinja": []byte(tokenizer.ChatTemplate),
+			"tokenizer.json": tok, "tokenizer_config.json": config, "chat_template.jinja": []byte(words.Chat()),
 		},
 	}, nil
 }

@@ -182,14 +182,25 @@ func (t *Tokenizer) Start() []int32 {
 	return slices.Clone(t.foreign.start)
 }
 
+// BOS returns the first of them; nil in tokenizers of our own kind, whose files
+// name none.
+func (t *Tokenizer) BOS() *int32 {
+	if t.foreign == nil || len(t.foreign.start) == 0 {
+		return nil
+	}
+	id := t.foreign.start[0]
+	return &id
+}
+
 // Ends returns the tokens that end an answer.
 func (t *Tokenizer) Ends() []int32 {
 	if t.foreign == nil {
 		return []int32{EndOfText, EndOfTurn}
 	}
-	ends := append(slices.Clone(t.foreign.ends), t.foreign.layout.end(t)...)
+	ends := append(slices.Clone(t.foreign.ends), t.foreign.between)
+	ends = append(ends, t.foreign.layout.end(t)...)
 	slices.Sort(ends)
-	return slices.Compact(append(ends, t.foreign.between))
+	return slices.Compact(ends)
 }
 
 // EncodePrompt returns the tokens of a text as the model is to go on with it;

@@ -25,7 +25,7 @@ type foreign struct {
 	nfc     bool             // texts are normalised
 	prefix  prefix           // the blank that a text begins with
 	strip   bool             // whether decoding takes it away
-	blanks  int              // where words begin in those of characters
+	cuts    bool             // whether merges never cross the beginning of a run of blanks
 	added   [2][]addedText   // texts that are one token: before and after normalisation
 	start   []int32          // what a prompt begins with
 	between int32            // what stands before each document of a corpus
@@ -43,13 +43,6 @@ const (
 	prefixEach           // before each part that is not empty
 	prefixLacking        // before each part that does not begin with one
 	prefixFirst          // as before, at the beginning of the text alone
-)
-
-// Values of foreign.blanks.
-const (
-	blanksNowhere = iota // a text is one word
-	blanksRuns           // the same, but merges never cross the beginning of a run of blanks
-	blanksEach
 )
 
 // addedText is a text that is one token wherever it stands.
@@ -155,8 +148,8 @@ func (o *foreign) eachBytes(ids []int32, text []byte, encode func([]int32, []byt
 func (o *foreign) eachChars(ids []int32, text []byte, encode func([]int32, []byte) []int32) []int32 {
 	for len(text) > 0 {
 		n := len(text)
-		if o.blanks != blanksNowhere {
-			n = nextBlank(text, o.blanks == blanksRuns)
+		if o.cuts {
+			n = nextBlank(text)
 		}
 		ids = encode(ids, text[:n])
 		text = text[n:]

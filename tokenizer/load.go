@@ -255,9 +255,7 @@ func (t *Tokenizer) readMerges(f *otherFile) error {
 		left, right := t.tokens[ids[0]], t.tokens[ids[1]]
 		crossing = crossing || !bytes.HasSuffix(left, []byte{' '}) && bytes.HasPrefix(right, []byte{' '})
 	}
-	if o.chars != nil && o.blanks == blanksNowhere && !crossing && !f.Model.IgnoreMerges {
-		o.blanks = blanksRuns
-	}
+	o.cuts = !crossing && !f.Model.IgnoreMerges
 	return nil
 }
 

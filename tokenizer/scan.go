@@ -65,11 +65,10 @@ func nextSection(text []byte) int {
 	return end
 }
 
-// nextBlank returns the length of the text up to a blank that begins a word:
-// each blank does or, with runs, each that does not follow one.
-func nextBlank(text []byte, runs bool) int {
+// nextBlank returns the length of the text up to the next run of blanks.
+func nextBlank(text []byte) int {
 	for i := 1; i < len(text); i++ {
-		if text[i] == ' ' && !(runs && text[i-1] == ' ') {
+		if text[i] == ' ' && text[i-1] != ' ' {
 			return i
 		}
 	}

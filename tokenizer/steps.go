@@ -147,10 +147,10 @@ func (o *foreign) readCuts(steps []step) error {
 	return nil
 }
 
-// readMetaspace reads how a tokenizer of characters begins texts and words.
+// readMetaspace reads how a tokenizer of characters begins texts.
 func (o *foreign) readMetaspace(steps []step) error {
 	for _, s := range steps {
-		if s.Type != "Metaspace" || s.Replacement != blank || len(steps) > 1 || o.prefix != prefixNever {
+		if s.Type != "Metaspace" || s.Replacement != blank || yes(s.Split) || len(steps) > 1 || o.prefix != prefixNever {
 			return unread("pre-tokenizer", s)
 		}
 		scheme := "always"
@@ -168,9 +168,6 @@ func (o *foreign) readMetaspace(steps []step) error {
 		case "never":
 		default:
 			return unread("pre-tokenizer", s)
-		}
-		if yes(s.Split) {
-			o.blanks = blanksEach
 		}
 	}
 	return nil

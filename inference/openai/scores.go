@@ -54,6 +54,9 @@ func NewScores(t *tokenizer.Tokenizer, chat bool, hide int) *Scores {
 	return &Scores{tokenizer: t, chat: chat, hide: hide, text: t.NewStream()}
 }
 
+// GoOn says that the tokens go on after a text: without an echo of the prompt.
+func (s *Scores) GoOn() { s.text = s.tokenizer.NewContinuation() }
+
 // Add takes the next event of the answer.
 func (s *Scores) Add(e prompt.Event) {
 	for i, score := range e.Scores {

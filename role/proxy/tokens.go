@@ -88,15 +88,15 @@ func tokensOf(t *tokenizer.Tokenizer, in openai.TokenizeRequest) ([]int32, error
 	}
 	if len(in.Prompt.Messages) > 0 {
 		if in.Closed {
-			tokens = tokens[:len(tokens)-1]
+			return template.Closed(t, &in.Prompt)
 		}
 		return tokens, nil
 	}
 	if id, ok := t.ControlID(in.Prompt.Prompt); ok {
-		tokens = []int32{tokenizer.EndOfText, id}
+		tokens = append(t.Start(), id)
 	}
 	if in.Bare {
-		tokens = tokens[1:]
+		tokens = tokens[len(t.Start()):]
 	}
 	return tokens, nil
 }

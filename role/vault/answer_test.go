@@ -25,6 +25,9 @@ import (
 	"github.com/crescendo-network/crescendo/tokenizer"
 )
 
+// stopTokens end the answers of the tests' models.
+var stopTokens = []int32{tokenizer.EndOfText, tokenizer.EndOfTurn}
+
 // gated is a model that decodes only while its gate is open, so that a test
 // decides what is running and what waits.
 type gated struct {

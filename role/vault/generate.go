@@ -11,7 +11,6 @@ import (
 	"github.com/crescendo-network/crescendo/engine/serve"
 	"github.com/crescendo-network/crescendo/inference"
 	"github.com/crescendo-network/crescendo/inference/prompt"
-	"github.com/crescendo-network/crescendo/tokenizer"
 )
 
 const (
@@ -24,9 +23,6 @@ const (
 	together = 16
 	queue    = 64
 )
-
-// stopTokens end an answer.
-var stopTokens = []int32{tokenizer.EndOfText, tokenizer.EndOfTurn}
 
 // openServer makes the model's server, if it has none. A model whose answers are
 // computed in 8 bits is rounded now, and keeps nothing but the rounded weights.
@@ -77,7 +73,7 @@ func (a *reply) refusal(err error) *prompt.Failure {
 func (a *reply) job() serve.Request {
 	r := a.request
 	j := serve.Request{
-		Client: a.client(), Prompt: a.input, MaxTokens: a.limit, Logprobs: -1, Echo: r.Echo || !r.Logprobs, Stop: stopTokens,
+		Client: a.client(), Prompt: a.input, MaxTokens: a.limit, Logprobs: -1, Echo: r.Echo || !r.Logprobs, Stop: a.model.tokenizer.Ends(),
 		Sampling: engine.Sampling{
 			Temperature: fraction(r.Temperature), TopP: fraction(r.TopP), MinP: fraction(r.MinP),
 			RepetitionPenalty: fraction(r.RepetitionPenalty), TopK: int(r.TopK), Seed: r.Seed,
@@ -101,7 +97,10 @@ func (a *reply) generate() (finish string, err error) {
 	defer tokens.Close()
 	a.begun = a.request.Logprobs && !a.request.Echo
 	a.flushed = time.Now()
-	text := a.model.tokenizer.NewStream()
+	text := a.model.tokenizer.NewContinuation()
+	if a.request.Echo {
+		text = a.model.tokenizer.NewStream()
+	}
 	for {
 		t, err := tokens.Next(a.ctx)
 		if errors.Is(err, io.EOF) {

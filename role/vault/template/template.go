@@ -16,13 +16,9 @@ func Tokens(t *tokenizer.Tokenizer, r *prompt.Request) ([]int32, error) {
 	case len(r.Tokens) > 0:
 		return given(t, r.Tokens)
 	case len(r.Messages) == 0:
-		return t.AppendEncode([]int32{tokenizer.EndOfText}, []byte(r.Prompt)), nil
+		return t.EncodePrompt([]byte(r.Prompt)), nil
 	}
-	messages := make([]tokenizer.Message, len(r.Messages))
-	for i, m := range r.Messages {
-		messages[i] = tokenizer.Message{Role: m.Role, Content: m.Content}
-	}
-	return t.EncodeChat(messages)
+	return t.EncodeChat(turns(r))
 }
 
 func given(t *tokenizer.Tokenizer, tokens []uint32) ([]int32, error) {
@@ -34,4 +30,17 @@ func given(t *tokenizer.Tokenizer, tokens []uint32) ([]int32, error) {
 		out[i] = int32(id)
 	}
 	return out, nil
+}
+
+// Closed returns the tokens of a chat that is over.
+func Closed(t *tokenizer.Tokenizer, r *prompt.Request) ([]int32, error) {
+	return t.EncodeTurns(turns(r))
+}
+
+func turns(r *prompt.Request) []tokenizer.Message {
+	messages := make([]tokenizer.Message, len(r.Messages))
+	for i, m := range r.Messages {
+		messages[i] = tokenizer.Message{Role: m.Role, Content: m.Content}
+	}
+	return messages
 }
