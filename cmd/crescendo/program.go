@@ -29,11 +29,20 @@ type checkedRung struct {
 	TokensPerParameter float64          `json:"tokens_per_parameter"`
 	Raise              crescendo.Amount `json:"raise"`
 	Weights            string           `json:"weights"`
-	Start              string           `json:"start"` // seed, previous or checkpoint
+	Start              string           `json:"start"`                       // seed, previous or checkpoint
+	ActiveParameters   uint64           `json:"active_parameters,omitempty"` // that a token uses, of a mixture of experts only
 }
 
 // startNames are the starts of rungs in words.
 var startNames = map[string]string{program.FromSeed: "its seed", program.FromPrevious: "the rung before, grown", program.FromCheckpoint: "a named checkpoint"}
+
+// expertsText is what a line says of a mixture of experts.
+func expertsText(active uint64) string {
+	if active == 0 {
+		return ""
+	}
+	return fmt.Sprintf("  a mixture of experts: a token uses %d parameters", active)
+}
 
 func (c *cli) checkProgramme() *cobra.Command {
 	return &cobra.Command{
@@ -47,12 +56,16 @@ func (c *cli) checkProgramme() *cobra.Command {
 			for i, r := range spec.Rungs {
 				tokens := r.Tokens(r.Training.Seats)
 				n := spec.Parameters(i)
-				rungs = append(rungs, checkedRung{i + 1, r.Name, n, tokens, float64(tokens) / float64(n), r.Raise.HardCap, r.Sealing.Policy, r.Start.Kind()})
+				c := checkedRung{i + 1, r.Name, n, tokens, float64(tokens) / float64(n), r.Raise.HardCap, r.Sealing.Policy, r.Start.Kind(), 0}
+				if r.Model.Mixture() {
+					c.ActiveParameters = spec.ActiveParameters(i)
+				}
+				rungs = append(rungs, c)
 			}
 			return c.print(map[string]any{"programme": spec.Name, "rungs": rungs}, func(w writer) {
 				for _, r := range rungs {
-					fmt.Fprintf(w, "rung %d  %-8s %16d parameters  %18d tokens with every seat taken  raise up to %s  %s  starts from %s\n",
-						r.Rung, r.Name, r.Parameters, r.Tokens, r.Raise, r.Weights, startNames[r.Start])
+					fmt.Fprintf(w, "rung %d  %-8s %16d parameters  %18d tokens with every seat taken  raise up to %s  %s  starts from %s%s\n",
+						r.Rung, r.Name, r.Parameters, r.Tokens, r.Raise, r.Weights, startNames[r.Start], expertsText(r.ActiveParameters))
 				}
 			})
 		},

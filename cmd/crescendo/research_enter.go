@@ -274,10 +274,13 @@ type modelJSON struct {
 	FFN     uint32 `json:"ffn"`
 	Context uint32 `json:"context"`
 	Tied    bool   `json:"tied"`
+
+	Experts         uint32 `json:"experts,omitempty"` // of a mixture of experts, which keeps the programme's
+	ExpertsPerToken uint32 `json:"experts_per_token,omitempty"`
 }
 
 func modelOf(m program.Model) modelJSON {
-	return modelJSON{m.Dim, m.Layers, m.Heads, m.KVHeads, m.FFN, m.Context, m.Tied}
+	return modelJSON{m.Dim, m.Layers, m.Heads, m.KVHeads, m.FFN, m.Context, m.Tied, m.Experts, m.ExpertsPerToken}
 }
 
 // optimizerJSON is program.Optimizer as programs read it.

@@ -22,9 +22,13 @@ func TestParametersAreTheEngines(t *testing.T) {
 		for i, r := range spec.Rungs {
 			m := r.Model
 			shape := engine.Shape{Vocab: int(m.Vocabulary(spec.Corpus.Vocabulary)), Dim: int(m.Dim), Layers: int(m.Layers), Heads: int(m.Heads),
-				KVHeads: int(m.KVHeads), FFN: int(m.FFN), Context: int(m.Context), Tied: m.Tied, RopeTheta: 10000, NormEps: 1e-5}
+				KVHeads: int(m.KVHeads), FFN: int(m.FFN), Context: int(m.Context), Tied: m.Tied, RopeTheta: 10000, NormEps: 1e-5,
+				Experts: int(m.Experts), ExpertsPerToken: int(m.ExpertsPerToken), Balance: float32(m.BalanceMillionths) / 1e6}
 			if got, want := shape.Parameters(), int(spec.Parameters(i)); got != want {
 				t.Errorf("%s, rung %s: the engine has %d parameters, the programme %d", f, r.Name, got, want)
+			}
+			if got, want := shape.ActiveParameters(), int(spec.ActiveParameters(i)); got != want {
+				t.Errorf("%s, rung %s: of the engine's a token uses %d parameters, of the programme's %d", f, r.Name, got, want)
 			}
 			if spec.Parameters(i) < 1<<31 {
 				if err := shape.Validate(); err != nil {

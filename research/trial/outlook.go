@@ -51,7 +51,7 @@ func OutlookOf(spec program.Spec, at research.Contest, recipe research.Recipe) (
 		scored := uint64(t.Documents) * uint64(task.Window)
 		o.Stages = append(o.Stages, Outline{
 			Stage: stage, Seeds: t.SeedsOf(stage), Replicas: t.Replicas, Steps: task.Steps(), Tokens: tokens,
-			FLOPs: float64(o.Parameters) * (6*float64(tokens) + 2*float64(scored)), // forward and backward; forward only
+			FLOPs: float64(effective.ActiveParameters(i)) * (6*float64(tokens) + 2*float64(scored)), // forward and backward; forward only
 		})
 	}
 	return o, nil

@@ -105,11 +105,19 @@ func (f *facts) deadline(r *rungFacts) string {
 	return ""
 }
 
+func shapeText(m program.Model) string {
+	text := fmt.Sprintf("%d layers, width %d, %d heads, context %d", m.Layers, m.Dim, m.Heads, m.Context)
+	if m.Mixture() {
+		text += fmt.Sprintf(", %d experts of which a token uses %d", m.Experts, m.ExpertsPerToken)
+	}
+	return text
+}
+
 func (f *facts) rungFacts(r *rungFacts, p page.Rung) []page.Fact {
 	m := r.plan.Rungs[r.id-1].Model
 	out := []page.Fact{
 		{Label: "Parameters", Value: page.Count(p.Parameters)},
-		{Label: "Shape", Value: fmt.Sprintf("%d layers, width %d, %d heads, context %d", m.Layers, m.Dim, m.Heads, m.Context)},
+		{Label: "Shape", Value: shapeText(m)},
 		{Label: "Raised", Value: fmt.Sprintf("%s of %s", page.Plain(p.Raised), page.Money(f.unit, p.HardCap))},
 		{Label: "Soft cap", Value: page.Money(f.unit, p.SoftCap)},
 		{Label: "In the purse", Value: page.Money(f.unit, p.Purse)},
