@@ -81,13 +81,11 @@ func hintOf(err error) string {
 	case errors.As(err, &rule) && rule.Hint != "":
 		return rule.Hint
 	case errors.Is(err, ledger.ErrWrongChain):
-		return "the address belongs to another programme, or --chain-id is wrong"
+		return "the address belongs to another programme, --chain-id is wrong, or an archive tells of another chain than the ledger that it names"
 	case errors.Is(err, ledger.ErrProof):
 		return "do not trust this node; try another, or start from another trusted block"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "is it running? start a programme with: crescendo up"
-	case errors.Is(err, ledger.ErrWrongChain):
-		return "the archive tells of another chain than the ledger it names: check the address, and the chain id that you expect"
 	case errors.Is(err, syscall.ENOSPC):
 		return "free space on the disk, or choose another directory with --home"
 	case errors.Is(err, context.DeadlineExceeded):

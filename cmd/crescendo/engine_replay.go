@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -46,8 +47,11 @@ func (f replayFlags) read() (j replay.Job, state []byte, text []int32, err error
 	if err != nil {
 		return j, nil, nil, err
 	}
-	if err := json.Unmarshal(b, &j); err != nil {
-		return j, nil, nil, fmt.Errorf("read job %s: %w", f.job, err)
+	strict := json.NewDecoder(bytes.NewReader(b))
+	strict.DisallowUnknownFields() // or a setting misspelt would be a job of another kind
+	if err := strict.Decode(&j); err != nil {
+		return j, nil, nil, crescendo.Errorf(crescendo.CodeInvalid, "read job %s: %v", f.job, err).
+			WithHint("see docs/howto/open-a-training-step.md for what a job says")
 	}
 	if b, err = readFileArg(f.text); err != nil {
 		return j, nil, nil, err

@@ -26,7 +26,7 @@ func readModel(dir string) (modelfile.Folder, error) {
 			WithHint("name a folder with config.json and its safetensors, such as `crescendo model export` writes")
 	case errors.Is(err, modelfile.ErrConfig), errors.Is(err, modelfile.ErrMismatch):
 		return f, crescendo.Errorf(crescendo.CodeInvalid, "%v", err).
-			WithHint("the engine runs Llama models without experts or sliding windows; biases on queries, keys and values, and linear or llama3 scaling, it knows")
+			WithHint("the engine runs Llama, Qwen 2 and Mixtral models with linear, llama3 or no scaling of positions; not those with sliding windows, or with weights in fewer than 16 bits")
 	}
 	return f, err
 }
