@@ -101,7 +101,16 @@ func must(t *testing.T, err error) {
 // A grown start computes what the model of the rung before computed, from the
 // ledger's state and blobs to the logits.
 func TestGrownStartKeepsTheFunction(t *testing.T) {
-	s := newScene(t)
+	t.Run("plain", func(t *testing.T) { keepsTheFunction(t, newScene(t)) })
+	t.Run("mixture", func(t *testing.T) {
+		s := newScene(t)
+		m := &s.spec.Rungs[1].Model
+		m.Experts, m.ExpertsPerToken, m.BalanceMillionths = 4, 2, 10000
+		keepsTheFunction(t, s)
+	})
+}
+
+func keepsTheFunction(t *testing.T, s *scene) {
 	o := s.of(2)
 	checkpoint, aggregatorError, err := o.Make(t.Context(), s.blobs)
 	must(t, err)
