@@ -13,13 +13,16 @@ import (
 	"github.com/crescendo-network/crescendo/training/outer"
 )
 
-// tokenizerFile is where Hugging Face folders keep the tokenizer.
-const tokenizerFile = "tokenizer.json"
+// Where Hugging Face folders keep the tokenizer, and what they say of it.
+const (
+	tokenizerFile   = "tokenizer.json"
+	tokenizerConfig = "tokenizer_config.json"
+)
 
 // Imported is a model made elsewhere as the first checkpoint of a rung.
 type Imported struct {
 	Checkpoint []byte
-	Tokenizer  []byte // as the folder has it; nil: it has none
+	Tokenizer  []byte // as tokenizer.Adopt makes it of the folder's; nil: it has none
 	// Unusable is why no corpus can be packed with its tokenizer; nil: it can.
 	Unusable error
 }
@@ -33,18 +36,27 @@ func Import(f modelfile.Folder, spec program.Spec, rung crescendo.RungID) (Impor
 	if f.Shape != plan.Shape {
 		return Imported{}, otherShape(f, plan, spec)
 	}
-	m := Imported{Tokenizer: f.Files[tokenizerFile]}
+	m := Imported{}
 	if m.Checkpoint, err = outer.EncodeCheckpoint(plan.Shape, outer.Vector{Rung: rung, Values: f.Params}); err != nil {
 		return Imported{}, err
 	}
-	if m.Tokenizer == nil {
+	if f.Files[tokenizerFile] == nil {
 		m.Unusable = fmt.Errorf("the folder has no %s", tokenizerFile)
+		return m, nil
+	}
+	m.Tokenizer, err = tokenizer.Adopt(tokenizer.Folder{
+		Tokenizer: f.Files[tokenizerFile], Config: f.Files[tokenizerConfig], Vocab: f.Shape.Vocab, BOS: f.Generation.BOS, EOS: f.Generation.EOS,
+	})
+	if err != nil {
+		m.Unusable = err
 		return m, nil
 	}
 	t, err := tokenizer.Load(m.Tokenizer)
 	switch {
 	case err != nil:
 		m.Unusable = err
+	case t.Vocab() > tokenizer.MaxVocab:
+		m.Unusable = fmt.Errorf("it has %d tokens, a corpus at most %d", t.Vocab(), tokenizer.MaxVocab)
 	case t.Vocab() != int(spec.Corpus.Vocabulary):
 		m.Unusable = fmt.Errorf("it has %d tokens, the programme's corpus %d", t.Vocab(), spec.Corpus.Vocabulary)
 	}
@@ -100,12 +112,13 @@ func storeModel(ctx context.Context, spec program.Spec, rung crescendo.RungID, f
 			return err
 		}
 		m, err := Import(f, spec, rung)
-		if err == nil && (blob.Sum(m.Checkpoint) != start.Checkpoint || blob.Sum(m.Tokenizer) != start.Tokenizer) {
+		usable := m.Unusable == nil
+		if err == nil && (blob.Sum(m.Checkpoint) != start.Checkpoint || usable && blob.Sum(m.Tokenizer) != start.Tokenizer) {
 			err = fmt.Errorf("%s is checkpoint %s with tokenizer %s", dir, blob.Sum(m.Checkpoint).Short(), blob.Sum(m.Tokenizer).Short())
 		}
-		if err == nil && m.Unusable != nil {
+		if err == nil && !usable {
 			return crescendo.Errorf(crescendo.CodeInvalid, "start rung %d from %s: no corpus can be packed with its tokenizer: %v", rung, dir, m.Unusable).
-				WithHint("folders that crescendo has exported have tokenizers that can be used")
+				WithHint("what tokenizers can be used: docs/formats/tokenizer.md")
 		}
 		if err != nil {
 			others = errors.Join(others, err)

@@ -32,22 +32,28 @@ type elsewhere struct {
 
 func newElsewhere(t *testing.T) *elsewhere {
 	t.Helper()
+	tok, err := tokenizer.Train(t.Context(), [][]byte{[]byte(strings.Repeat("other words were read where it was trained\n", 9))}, 290, nil)
+	must(t, err)
+	raw, err := tok.MarshalJSON()
+	must(t, err)
+	return newElsewhereWith(t, 290, modelfile.Generation{}, raw)
+}
+
+// newElsewhereWith takes the tokenizer.json.
+func newElsewhereWith(t *testing.T, vocab int, g modelfile.Generation, raw []byte) *elsewhere {
+	t.Helper()
 	e := &elsewhere{dir: filepath.Join(t.TempDir(), "model"), text: t.TempDir()}
 	line := "func main() { return the model that was trained elsewhere }\n"
 	for i := range 20 {
 		name := filepath.Join(e.text, string(rune('a'+i))+".txt")
 		must(t, os.WriteFile(name, []byte(strings.Repeat(line, 40+i)), 0o600))
 	}
-	tok, err := tokenizer.Train(t.Context(), [][]byte{[]byte(strings.Repeat("other words were read where it was trained\n", 9))}, 290, nil)
-	must(t, err)
-	raw, err := tok.MarshalJSON()
-	must(t, err)
 	model := program.Model{Dim: 16, Layers: 2, Heads: 2, KVHeads: 1, FFN: 24, Context: 32, Tied: true, QKVBias: true, RopeTheta: 500000,
 		NormEpsBillionths: 1000, RopeScaling: program.RopeScaling{Kind: "llama3", Factor: 8000, LowFactor: 1000, HighFactor: 4000, Original: 16}}
-	e.spec = program.Spec{Corpus: program.Corpus{Source: "texts", Vocabulary: 290, HeldOutPerMille: 100}, Evaluation: program.Evaluation{Sequences: 2},
+	e.spec = program.Spec{Corpus: program.Corpus{Source: "texts", Vocabulary: uint32(vocab), HeldOutPerMille: 100}, Evaluation: program.Evaluation{Sequences: 2},
 		Rungs: []program.Rung{{Model: model, Training: program.Training{Rounds: 1, Steps: 1, Sequences: 1, Codec: "q2"}}}}
-	shape := outer.ShapeOf(model, 290)
-	e.folder = modelfile.Folder{Shape: shape, Params: make([]float32, shape.Parameters()), Files: map[string][]byte{"tokenizer.json": raw}}
+	shape := outer.ShapeOf(model, uint32(vocab))
+	e.folder = modelfile.Folder{Shape: shape, Params: make([]float32, shape.Parameters()), Generation: g, Files: map[string][]byte{"tokenizer.json": raw}}
 	engine.InitParams(shape, e.folder.Params, 5)
 	for i := range e.folder.Params {
 		e.folder.Params[i] += float32(i%7) / 64 // biases too
@@ -71,6 +77,44 @@ func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Tokenizers of other kinds cut corpora, too. Documents begin with what they begin
+// texts with; the one text that their decoding does not give back is left out.
+func TestImportAndPackForeign(t *testing.T) {
+	for name, c := range map[string]struct {
+		g         modelfile.Generation
+		separator string
+		documents int
+	}{
+		"llama2": {modelfile.Generation{EOS: []int32{2}}, "<s>", 21},
+		"llama3": {modelfile.Generation{}, "<|begin_of_text|>", 22},
+		"smollm": {modelfile.Generation{EOS: []int32{0}}, "<|endoftext|>", 22},
+	} {
+		t.Run(name, func(t *testing.T) {
+			raw, err := os.ReadFile("../../tokenizer/testdata/foreign/" + name + ".json")
+			must(t, err)
+			e := newElsewhereWith(t, 1000, c.g, raw)
+			must(t, os.WriteFile(filepath.Join(e.text, "y.txt"), []byte("a ▁ is a blank to some"), 0o600))
+			must(t, os.WriteFile(filepath.Join(e.text, "z.txt"), []byte(" naïve 日本語, 12345\n\n\t<s> "), 0o600))
+			e.announce(t)
+			store := blob.NewMemory()
+			pack, err := actor.Pack(t.Context(), e.spec, e.text, []string{e.dir}, 1, store, nil)
+			must(t, err)
+			r, err := corpus.Open(t.Context(), store, pack.Hash)
+			must(t, err)
+			must(t, r.VerifyTexts(t.Context(), corpus.Train))
+			must(t, r.VerifyTexts(t.Context(), corpus.HeldOut))
+			if got := r.Manifest().Train.Documents + r.Manifest().HeldOut.Documents; got != c.documents {
+				t.Errorf("%d documents, want %d", got, c.documents)
+			}
+			first, err := r.Tokens(t.Context(), nil, corpus.Train, 0, 1)
+			must(t, err)
+			if got := r.Tokenizer().Control(first[0]); got != c.separator {
+				t.Errorf("documents begin with %q, want %q", got, c.separator)
+			}
+		})
 	}
 }
 
@@ -111,12 +155,12 @@ func TestImportRefuses(t *testing.T) {
 		"another model":                {func(_ *testing.T, e *elsewhere) { e.spec.Rungs[0].Start.Checkpoint[0] ^= 1 }, "is checkpoint", "--model DIR"},
 		"another tokenizer":            {func(_ *testing.T, e *elsewhere) { e.spec.Rungs[0].Start.Tokenizer[0] ^= 1 }, "with tokenizer", "--model DIR"},
 		"another shape":                {func(_ *testing.T, e *elsewhere) { e.spec.Rungs[0].Model.FFN = 32 }, "ffn: 32", "--model DIR"},
-		"a vocabulary that is not its": {func(_ *testing.T, e *elsewhere) { e.spec.Rungs[0].Model.Vocab, e.spec.Corpus.Vocabulary = 290, 280 }, "it has 290 tokens, the programme's corpus 280", "exported"},
+		"a vocabulary that is not its": {func(_ *testing.T, e *elsewhere) { e.spec.Rungs[0].Model.Vocab, e.spec.Corpus.Vocabulary = 290, 280 }, "it has 290 tokens, the programme's corpus 280", "tokenizer.md"},
 		"a foreign tokenizer": {func(t *testing.T, e *elsewhere) {
 			foreign := []byte(`{"model":{"type":"BPE","vocab":{},"merges":[]}}`)
 			must(t, os.WriteFile(filepath.Join(e.dir, "tokenizer.json"), foreign, 0o600))
 			e.spec.Rungs[0].Start.Tokenizer = blob.Sum(foreign)
-		}, "no corpus can be packed with its tokenizer", "exported"},
+		}, "no corpus can be packed with its tokenizer", "tokenizer.md"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newElsewhere(t)
