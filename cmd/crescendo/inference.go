@@ -21,6 +21,7 @@ type sessionJSON struct {
 	Input    uint64            `json:"input_tokens"`
 	Output   uint64            `json:"output_tokens"`
 	Closed   bool              `json:"closed"`
+	Weights  string            `json:"weights"` // what answers are computed with
 }
 
 func (c *cli) sessions() *cobra.Command {
@@ -39,7 +40,7 @@ func (c *cli) sessions() *cobra.Command {
 					return
 				}
 				all = append(all, sessionJSON{binary.BigEndian.Uint64(rest), s.Rung, s.Client, s.Operator, s.Vault, s.Escrow, s.Settled,
-					s.Requests, s.Input, s.Output, s.Closed})
+					s.Requests, s.Input, s.Output, s.Closed, inference.WeightsName(s.Weights)})
 			})
 			if err != nil {
 				return err
@@ -50,8 +51,8 @@ func (c *cli) sessions() *cobra.Command {
 					if s.Closed {
 						state = "closed"
 					}
-					fmt.Fprintf(w, "session %d  rung %d  %s  %d requests, %d + %d tokens, %s of %s settled, %s\n",
-						s.Session, s.Rung, s.Client, s.Requests, s.Input, s.Output, s.Settled, s.Escrow, state)
+					fmt.Fprintf(w, "session %d  rung %d  %s  %d requests, %d + %d tokens, %s of %s settled, %s, %s\n",
+						s.Session, s.Rung, s.Client, s.Requests, s.Input, s.Output, s.Settled, s.Escrow, s.Weights, state)
 				}
 			})
 		},
