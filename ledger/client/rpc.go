@@ -44,6 +44,9 @@ func (e *rpcError) Error() string { return strings.TrimSpace(e.Message + ": " + 
 
 type params map[string]any
 
+// broadcast is the one method that changes something.
+const broadcast = "broadcast_tx_sync"
+
 // call does one request and decodes its result.
 func (r *rpc) call(ctx context.Context, method string, p params, result any) error {
 	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "method": method, "params": p})
@@ -55,6 +58,12 @@ func (r *rpc) call(ctx context.Context, method string, p params, result any) err
 		return fmt.Errorf("ask ledger at %s: %w", r.url, err)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	if method != broadcast {
+		// A node closes connections that were idle for ten seconds, and it may do
+		// so while a question is on its way. This entry, which is not sent, lets
+		// the transport ask again on a new connection.
+		req.Header["Idempotency-Key"] = nil
+	}
 	raw, status, err := r.do(req)
 	if err != nil {
 		return err

@@ -137,7 +137,7 @@ func (c *Client) offer(ctx context.Context, raw []byte, a *account) (retry bool,
 		Codespace string `json:"codespace"`
 		Log       string `json:"log"`
 	}
-	err = c.rpc.call(ctx, "broadcast_tx_sync", params{"tx": raw}, &answer)
+	err = c.rpc.call(ctx, broadcast, params{"tx": raw}, &answer)
 	var refused *rpcError
 	switch {
 	case errors.As(err, &refused) && strings.Contains(refused.Data, "already exists in cache"):

@@ -259,6 +259,9 @@ func (p *LightProver) call(ctx context.Context, method string, params map[string
 		return fmt.Errorf("ask ledger for %s: %w", method, err)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	// Not sent: it lets the transport ask again when the node has just closed the
+	// idle connection that it was asked on.
+	req.Header["Idempotency-Key"] = nil
 	resp, err := p.http.Do(req)
 	if err != nil {
 		return fmt.Errorf("ask ledger for %s: %w: %w", method, ledger.ErrUnavailable, err)
