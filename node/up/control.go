@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -29,13 +30,42 @@ func (u *run) buttons(ctx context.Context) {
 	if !u.Actors || !strings.HasPrefix(u.net.ChainID, devPrefix) {
 		return
 	}
-	if err := control.Serve(ctx, u.Home.Path(control.Socket), workshop{u}, u.log); err != nil {
+	if err := control.Serve(ctx, u.Home.Path(control.Socket), u.workshop(), u.log); err != nil {
 		u.log.Warn("there are no development buttons", "error", err)
 	}
 }
 
 // workshop does what buttons say. It is called by one at a time.
-type workshop struct{ u *run }
+type workshop struct {
+	u       *run
+	damaged *damaged
+}
+
+// damaged are the blobs that a button has changed and that are not right again.
+type damaged struct {
+	mu    sync.Mutex
+	blobs map[crescendo.Hash]bool // guarded by mu
+}
+
+func (d *damaged) has(h crescendo.Hash) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.blobs[h]
+}
+
+func (d *damaged) set(h crescendo.Hash, is bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if is {
+		d.blobs[h] = true
+	} else {
+		delete(d.blobs, h)
+	}
+}
+
+func (u *run) workshop() workshop {
+	return workshop{u, &damaged{blobs: map[crescendo.Hash]bool{}}}
+}
 
 // Press implements desk.Machine.
 func (w workshop) Press(ctx context.Context, button string) (desk.Pressed, error) {
@@ -81,20 +111,21 @@ func (u *run) running() []supervise.Entry {
 	return slices.Clone(u.entries)
 }
 
-// addCheat starts a trainer who does nothing. Seats are given out while rung 1
-// trains; later rungs take only whom the one before kept.
+// addCheat starts a trainer who does nothing. Seats are given out from the raise
+// of rung 1 to the end of its training; later rungs take only whom the one
+// before kept.
 func (w workshop) addCheat(ctx context.Context) (desk.Pressed, error) {
 	state, err := w.u.ledger.State(ctx)
 	if err != nil {
 		return desk.Pressed{}, err
 	}
-	run, err := training.Runs.Get(state, uint32(1))
+	run, err := training.Runs.Get(state, uint32(1)) // none: nobody has joined yet
 	if err != nil && !errors.Is(err, kv.ErrNotFound) {
 		return desk.Pressed{}, err
 	}
-	if err != nil || run.Phase >= training.Auditing {
-		return desk.Pressed{}, crescendo.Errorf(crescendo.CodeWrongTime, "add a free rider: rung 1 is not training").
-			WithHint("newcomers join while rung 1 trains: press early, or start the programme over with `make clean-home run`")
+	if run.Phase >= training.Auditing {
+		return desk.Pressed{}, crescendo.Errorf(crescendo.CodeWrongTime, "add a free rider: rung 1 has been trained").
+			WithHint("newcomers join until rung 1 is trained: press early, or start the programme over with `make clean-home run`")
 	}
 	if seats := w.u.Spec.Rungs[0].Training.Seats; run.Seated >= seats {
 		return desk.Pressed{}, crescendo.Errorf(crescendo.CodeWrongTime, "add a free rider: all %d seats are taken", seats).
@@ -150,10 +181,13 @@ func (w workshop) corruptBlob(ctx context.Context) (desk.Pressed, error) {
 	if err != nil {
 		return desk.Pressed{}, err
 	}
+	w.damaged.set(d.blob, true)
 	time.AfterFunc(damage, func() {
 		if err := restore(); err != nil {
 			w.u.log.Warn("put a blob right again", "blob", name, "error", err)
+			return
 		}
+		w.damaged.set(d.blob, false)
 	})
 	said := "the archive handed it out: this is a bug"
 	if _, err := w.u.blobs.Get(ctx, d.blob, 0); err != nil {
@@ -169,8 +203,10 @@ func (w workshop) corruptBlob(ctx context.Context) (desk.Pressed, error) {
 // lookBack is how many rounds before the open one are looked through.
 const lookBack = 8
 
-// lastPayload is a delta of the newest closed round that the archive holds.
-// The open round is spared: its evaluators are just fetching what they need.
+// lastPayload is a delta of the newest closed round that the archive holds. The
+// open round is spared: its evaluators are just fetching what they need. So is a
+// delta that is damaged already: what undoes that would undo the first flip, and
+// then bring it back for good.
 func (w workshop) lastPayload(ctx context.Context) (delta, error) {
 	state, err := w.u.ledger.State(ctx)
 	if err != nil {
@@ -191,17 +227,17 @@ func (w workshop) lastPayload(ctx context.Context) (delta, error) {
 				return delta{}, err
 			}
 			for _, work := range works {
-				if !work.Value.Available {
-					continue // nobody has to be able to fetch it
-				}
 				d.blob = work.Value.Payload
+				if !work.Value.Available || w.damaged.has(d.blob) {
+					continue // nobody has to be able to fetch it, or nobody can
+				}
 				if held, err := w.u.blobs.Has(ctx, d.blob); err == nil && held && !d.blob.IsZero() {
 					return d, nil
 				}
 			}
 		}
 	}
-	return delta{}, crescendo.Errorf(crescendo.CodeWrongTime, "corrupt a blob: no round has been closed yet").WithHint("wait for the end of the first round")
+	return delta{}, crescendo.Errorf(crescendo.CodeWrongTime, "corrupt a blob: no closed round has one left").WithHint("wait for the end of a round, or until what was damaged is right again")
 }
 
 // delta is a payload and the round it was revealed in.

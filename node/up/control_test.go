@@ -12,6 +12,7 @@ import (
 	"github.com/crescendo-network/crescendo/internal/kv"
 	"github.com/crescendo-network/crescendo/ledger/ledgertest"
 	"github.com/crescendo-network/crescendo/ledger/memory"
+	"github.com/crescendo-network/crescendo/node/home"
 	"github.com/crescendo-network/crescendo/node/supervise"
 	"github.com/crescendo-network/crescendo/program"
 	"github.com/crescendo-network/crescendo/program/programfile"
@@ -57,12 +58,17 @@ func TestOnlyTrainersAreKilled(t *testing.T) {
 }
 
 // shop is a workshop over a ledger on which rung 1 stands as given.
-func shop(t *testing.T, at *training.Run) workshop {
+func shop(t *testing.T, at *training.Run, works ...training.Work) workshop {
 	t.Helper()
 	g := ledgertest.NewGenesis()
 	chain, err := memory.New(memory.Options{ChainID: g.ChainID, Denom: g.Spec.Denom}, program.Rules{}, func(s kv.Store) error {
 		if at != nil {
 			if err := training.Runs.Set(s, *at, uint32(1)); err != nil {
+				return err
+			}
+		}
+		for i, w := range works { // of rounds 1, 2 and so on
+			if err := training.Works.Set(s, w, uint32(1), uint32(i+1), "ada"); err != nil {
 				return err
 			}
 		}
@@ -73,7 +79,7 @@ func shop(t *testing.T, at *training.Run) workshop {
 	}
 	u := &run{ledger: chain, cast: castOf(programfile.Demo{}, 1), log: slog.New(slog.DiscardHandler)}
 	u.Spec = g.Spec
-	return workshop{u}
+	return u.workshop()
 }
 
 // Buttons that cannot do anything say so, with a remedy, and do nothing.
@@ -86,7 +92,6 @@ func TestButtonsSayWhyNot(t *testing.T) {
 		code   crescendo.Code
 	}{
 		"no trainer":        {nil, "kill-trainer", crescendo.CodeWrongTime},
-		"nobody trains":     {nil, "add-cheat", crescendo.CodeWrongTime},
 		"training is over":  {over, "add-cheat", crescendo.CodeWrongTime},
 		"no seat is free":   {full, "add-cheat", crescendo.CodeWrongTime},
 		"no round yet":      {nil, "corrupt-blob", crescendo.CodeWrongTime},
@@ -99,6 +104,31 @@ func TestButtonsSayWhyNot(t *testing.T) {
 		if !errors.As(err, &e) || e.Code != c.code || (e.Code == crescendo.CodeWrongTime && e.Hint == "") {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// A second press does not flip the same bit back: what undoes the second flip
+// would then damage the blob for good.
+func TestDamageIsDoneOnce(t *testing.T) {
+	dir := home.Home{Dir: t.TempDir()}
+	store, err := file.Open(dir.Path("archive", "blobs"), file.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := store.Put(t.Context(), []byte("a delta"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := shop(t, &training.Run{Phase: training.Auditing, Round: 2}, training.Work{Payload: h, Available: true})
+	w.u.Home, w.u.blobs, w.u.Say = dir, store, t.Logf
+	if done, err := w.Press(t.Context(), "corrupt-blob"); err != nil {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	if done, err := w.Press(t.Context(), "corrupt-blob"); crescendo.CodeOf(err) != crescendo.CodeWrongTime {
+		t.Errorf("pressed again: %+v, %v", done, err)
+	}
+	if _, err := store.Get(t.Context(), h, 0); !errors.Is(err, blob.ErrCorrupt) {
+		t.Errorf("the damaged delta: %v", err)
 	}
 }
 
