@@ -63,18 +63,18 @@ clean-home:
 # Plays the smoke programme while its processes are killed at random.
 .PHONY: kill-test
 kill-test: build
-	CRESCENDO_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 30m -v -run Killed ./node/up
+	CRESCENDO_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 60m -v -run Killed ./node/up
 
 # Walks through docs/tutorial.md with real processes.
 .PHONY: tutorial-test
 tutorial-test: build
-	CRESCENDO_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 15m -v -run Tutorial ./cmd/crescendo
+	CRESCENDO_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 60m -v -run Tutorial ./cmd/crescendo
 
 # Looks for secrets in the files and processes of a run that serves, and kills
 # its vault and relay.
 .PHONY: secrets-test
 secrets-test: build
-	CRESCENDO_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 15m -v -run 'SecretsOfARun|UnusableCorpus|ServingProcessesKilled' ./node/up
+	CRESCENDO_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 60m -v -run 'SecretsOfARun|UnusableCorpus|ServingProcessesKilled' ./node/up
 
 # Regenerates the hub's pages from their templates; needs the network.
 .PHONY: templ
@@ -103,7 +103,7 @@ bits-test:
 # pages of a hub that runs already.
 .PHONY: browser-test
 browser-test: build
-	CRESCENDO_BIN=$(CURDIR)/bin CRESCENDO_BROWSER=required $(GO) test -count=1 -timeout 40m -v -run 'TestHub$$' ./role/hub/browsertest
+	CRESCENDO_BIN=$(CURDIR)/bin CRESCENDO_BROWSER=required $(GO) test -count=1 -timeout 90m -v -run 'TestHub$$' ./role/hub/browsertest
 
 # Uses a ledger and its hub with CosmJS, the library of Cosmos wallets; needs
 # node, npm and the network.
@@ -114,7 +114,7 @@ wallet-test: build
 	@mkdir -p $(WALLET_DIR)
 	cp tools/wallet/package.json tools/wallet/package-lock.json $(WALLET_DIR)/
 	npm ci --silent --no-audit --no-fund --ignore-scripts --prefix $(WALLET_DIR)
-	CRESCENDO_BIN=$(CURDIR)/bin CRESCENDO_COSMJS=$(WALLET_DIR) $(GO) test -count=1 -timeout 10m -v -run 'TestWallet$$' ./cmd/crescendo
+	CRESCENDO_BIN=$(CURDIR)/bin CRESCENDO_COSMJS=$(WALLET_DIR) $(GO) test -count=1 -timeout 60m -v -run 'TestWallet$$' ./cmd/crescendo
 
 # Times prompts and decoding beside llama.cpp on the same models, in turns; needs
 # node, npm and the network like interop-test. About five minutes, best on an idle

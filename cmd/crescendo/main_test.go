@@ -42,7 +42,7 @@ func status() {
 func await() {
 	pattern := regexp.MustCompile(os.Args[1])
 	var out []byte
-	for end := time.Now().Add(4 * time.Minute); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+	for end := time.Now().Add(20 * time.Minute); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
 		out, _ = exec.Command(os.Args[2], os.Args[3:]...).CombinedOutput()
 		if pattern.Match(out) {
 			return

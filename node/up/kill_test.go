@@ -39,7 +39,7 @@ func TestProcessesKilledAtRandom(t *testing.T) {
 	}
 	t.Logf("seed %d; repeat with CRESCENDO_SEED=%d", seed, seed)
 	k := &killer{t: t, bin: bin, home: h, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), killed: map[string]int{}}
-	summary := k.play(15 * time.Minute)
+	summary := k.play(45 * time.Minute)
 	t.Logf("killed %v in %v s", k.killed, summary.Seconds)
 	if !summary.SupplyConserved || len(summary.Rungs) != 2 {
 		t.Fatalf("summary %+v", summary)

@@ -45,7 +45,7 @@ func TestServingProcessesKilled(t *testing.T) {
 	asking.Wait()
 
 	s.must(s.proxy.Process.Signal(os.Interrupt)) // closes its sessions
-	s.until("all sessions are closed and settled", time.Minute, func() bool { return s.bill(s.state()).open == 0 })
+	s.until("all sessions are closed and settled", func() bool { return s.bill(s.state()).open == 0 })
 	b := s.bill(s.state())
 	after, err := s.conn.Ledger.Balance(t.Context(), s.client.Account())
 	s.must(err)
@@ -68,12 +68,12 @@ func TestServingProcessesKilled(t *testing.T) {
 func (s *served) keepAsking(ctx context.Context, got *tally, limit int) {
 	for ctx.Err() == nil {
 		// A request that was begun is heard to its end, or the count is off.
-		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 		select {
 		case got.began <- struct{}{}:
 		default:
 		}
-		a, err := s.ask(patience, "func main() {", limit, 0)
+		a, err := s.ask(whole, "func main() {", limit, 0)
 		cancel()
 		got.mu.Lock()
 		if err == nil && a.whole {
@@ -103,15 +103,15 @@ func (s *served) killServing(got *tally) (kills int) {
 	}
 	for _, role := range roles {
 		then := answered()
-		s.until("an answer comes", time.Minute, func() bool { return answered() > then })
+		s.until("an answer comes", func() bool { return answered() > then })
 		pid := 0
-		s.until(role+" runs", time.Minute, func() bool { pid = s.pid(role); return pid != 0 })
+		s.until(role+" runs", func() bool { pid = s.pid(role); return pid != 0 })
 		<-got.began
 		time.Sleep(time.Duration(rng.IntN(30)) * time.Millisecond)
 		s.must(syscall.Kill(pid, syscall.SIGKILL))
 		kills++
 	}
 	then := answered()
-	s.until("an answer comes after the last kill", time.Minute, func() bool { return answered() > then })
+	s.until("an answer comes after the last kill", func() bool { return answered() > then })
 	return kills
 }

@@ -65,7 +65,7 @@ func serve(t *testing.T, escrow string) *served {
 	cmd.Stdout, cmd.Stderr = s.log, s.log
 	s.must(cmd.Start())
 	s.stopAfterwards("up", cmd)
-	s.until("run.json is there", time.Minute, func() bool {
+	s.until("run.json is there", func() bool {
 		archive, err := node.ArchiveOf(s.home)
 		if err != nil {
 			return false
@@ -73,7 +73,7 @@ func serve(t *testing.T, escrow string) *served {
 		s.conn, err = node.Connect(t.Context(), archive)
 		return err == nil
 	})
-	s.until("rung 1 is served", 5*time.Minute, func() bool {
+	s.until("rung 1 is served", func() bool {
 		state, err := s.conn.Ledger.State(t.Context())
 		if err != nil {
 			return false
@@ -101,7 +101,7 @@ func (s *served) stopAfterwards(name string, cmd *exec.Cmd) {
 		go func() { ended <- cmd.Wait() }()
 		select {
 		case <-ended:
-		case <-time.After(30 * time.Second):
+		case <-time.After(patience):
 			s.t.Errorf("%s does not stop", name)
 			cmd.Process.Kill()
 			<-ended
@@ -112,11 +112,14 @@ func (s *served) stopAfterwards(name string, cmd *exec.Cmd) {
 	})
 }
 
-func (s *served) until(what string, limit time.Duration, ok func() bool) {
+// patience only ends what would never end: machines differ, and may be busy.
+const patience = 15 * time.Minute
+
+func (s *served) until(what string, ok func() bool) {
 	s.t.Helper()
-	for end := time.Now().Add(limit); !ok(); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(patience); !ok(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
-			s.t.Fatalf("waited %v for: %s", limit, what)
+			s.t.Fatalf("waited %v for: %s", patience, what)
 		}
 	}
 }
@@ -139,7 +142,7 @@ func (s *served) startProxy(escrow string) {
 	s.proxy.Stderr = &bytes.Buffer{}
 	s.must(s.proxy.Start())
 	s.stopAfterwards("proxy", s.proxy)
-	s.until("the proxy is ready", 30*time.Second, func() bool {
+	s.until("the proxy is ready", func() bool {
 		data, err := os.ReadFile(ready)
 		s.url = strings.TrimSpace(string(data))
 		return err == nil && s.url != ""
@@ -163,7 +166,7 @@ func (s *served) pid(role string) int {
 func (s *served) state() ledger.State {
 	s.t.Helper()
 	var state ledger.State
-	s.until("the ledger answers", 30*time.Second, func() (ok bool) {
+	s.until("the ledger answers", func() (ok bool) {
 		var err error
 		state, err = s.conn.Ledger.State(s.t.Context())
 		return err == nil
