@@ -93,7 +93,7 @@ func Run(ctx context.Context, c Config) error {
 			due = r.retry || concerned(b)
 			r.retry = false
 		case d := <-r.done:
-			if err := r.tolerate(ctx, r.keep(d)); err != nil {
+			if err := r.tolerate(ctx, errors.Join(r.keep(d), r.goOn(ctx))); err != nil {
 				return err
 			}
 			due = true

@@ -36,6 +36,7 @@ type seat struct {
 	asked   crescendo.Height                // when it last asked to join
 	failed  map[trial.Name]string           // trials that cannot be done here
 	later   map[trial.Name]crescendo.Height // when a trial may be begun again, if it fails
+	seen    view                            // what it last went by
 }
 
 // job is one trial in the works.
@@ -77,6 +78,7 @@ func (r *runner) attend(ctx context.Context, state ledger.State, at research.Con
 	if err != nil {
 		return err
 	}
+	s.seen = view{state, c, duties}
 	// Begin first: the machine shall not wait for blocks.
 	if err := r.begin(ctx, state, s, c, duties); err != nil {
 		return err
