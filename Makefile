@@ -124,3 +124,14 @@ serve-bench:
 	@mkdir -p $(INTEROP_DIR)
 	npm install --silent --no-audit --no-fund --ignore-scripts --omit=optional --prefix $(INTEROP_DIR) node-llama-cpp@3.22.1 @node-llama-cpp/linux-x64@3.22.1
 	CRESCENDO_LLAMACPP=$(INTEROP_DIR) $(GO) test -count=1 -timeout 30m -v ./engine/bench/llamacpp
+
+# Compares tokenizers with other implementations, on small and on public
+# vocabularies; needs node, npm and the network. Some minutes.
+TOKENIZER_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/crescendo/tokenizers
+
+.PHONY: tokenizer-test
+tokenizer-test:
+	@mkdir -p $(TOKENIZER_DIR)
+	cp tools/tokenizers/* $(TOKENIZER_DIR)/
+	npm ci --silent --no-audit --no-fund --ignore-scripts --prefix $(TOKENIZER_DIR)
+	CRESCENDO_TOKENIZERS=$(TOKENIZER_DIR) $(GO) test -count=1 -timeout 30m -v ./tokenizer/reference
