@@ -33,7 +33,7 @@ func (r *Relay) listen(ctx context.Context, listener net.Listener) (stop func())
 		refuse(w, http.StatusNotFound, crescendo.Errorf(crescendo.CodeNotFound, "this relay carries sealed prompts only").
 			WithHint("run crescendo inference proxy and speak to it"))
 	})
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: readTime, BaseContext: func(net.Listener) context.Context { return ctx }}
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: readTime, IdleTimeout: stallTime, BaseContext: func(net.Listener) context.Context { return ctx }}
 	go server.Serve(listener)
 	return func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
@@ -60,9 +60,18 @@ func (r *Relay) sealed(w http.ResponseWriter, req *http.Request) {
 		refuse(w, http.StatusServiceUnavailable, crescendo.Errorf(crescendo.CodeForbidden, "too many requests at once"))
 		return
 	}
+	// Who sends slowly holds a place, too.
+	control := http.NewResponseController(w)
+	control.SetReadDeadline(time.Now().Add(readTime))
 	envelope, err := io.ReadAll(http.MaxBytesReader(w, req.Body, prompt.MaxEnvelope))
-	if err != nil {
+	control.SetReadDeadline(time.Time{})
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
 		refuse(w, http.StatusRequestEntityTooLarge, crescendo.Errorf(crescendo.CodeInvalid, "envelope above %d bytes", prompt.MaxEnvelope))
+		return
+	case err != nil:
+		refuse(w, http.StatusBadRequest, crescendo.Errorf(crescendo.CodeInvalid, "read envelope: %v", err))
 		return
 	}
 	to, err := prompt.Address(envelope)

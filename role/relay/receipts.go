@@ -20,27 +20,35 @@ import (
 )
 
 // receipts keeps every receipt that is not settled yet, on disk: one file per
-// session, appended to and synced before the client sees the receipt, removed
+// session, written to and synced before the client sees the receipt, removed
 // when the session is over. A torn last record is what a crash leaves; it is
-// cut off.
+// cut off. What a full disk leaves of one is overwritten by the next.
 type receipts struct {
 	dir string
 
 	mu       sync.Mutex // guards what follows
 	sessions map[uint64][]calls.ReceiptArgs
-	files    map[uint64]*os.File
+	files    map[uint64]*journal
+}
+
+// A journal is the open file of a session and how many bytes of it are whole
+// records.
+type journal struct {
+	*os.File
+	size int64
 }
 
 const (
 	maxRecord   = 4 << 10
-	maxPerFile  = 1 << 20 // records; a session has escrow for far fewer
+	maxFile     = 256 << 20 // bytes; a session has escrow for far fewer
+	maxOpen     = 128       // files
 	fileSuffix  = ".receipts"
 	recordBytes = 4 // length prefix
 )
 
 func openReceipts(home string) (*receipts, error) {
 	s := &receipts{
-		dir: filepath.Join(home, "receipts"), sessions: map[uint64][]calls.ReceiptArgs{}, files: map[uint64]*os.File{},
+		dir: filepath.Join(home, "receipts"), sessions: map[uint64][]calls.ReceiptArgs{}, files: map[uint64]*journal{},
 	}
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make receipts folder: %w", err)
@@ -116,43 +124,68 @@ func (s *receipts) keep(r calls.ReceiptArgs) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.sessions[id]) >= maxPerFile {
-		return crescendo.Errorf(crescendo.CodeForbidden, "session %d has too many receipts", id)
-	}
 	f, err := s.file(id)
 	if err != nil {
 		return err
 	}
-	if _, err := f.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(raw))), raw...)); err != nil {
-		return fmt.Errorf("write receipt of session %d: %w", id, err)
+	if f.size >= maxFile {
+		return crescendo.Errorf(crescendo.CodeForbidden, "session %d has too many receipts", id)
 	}
-	if err := f.Sync(); err != nil {
-		return fmt.Errorf("sync receipt of session %d: %w", id, err)
+	if err := f.add(raw); err != nil {
+		return fmt.Errorf("write receipt of session %d: %w", id, err)
 	}
 	s.sessions[id] = supersede(s.sessions[id], r)
 	return nil
 }
 
+// add writes a record behind the last whole one.
+func (j *journal) add(raw []byte) error {
+	record := append(binary.BigEndian.AppendUint32(nil, uint32(len(raw))), raw...)
+	_, err := j.WriteAt(record, j.size)
+	if err == nil {
+		err = j.Sync()
+	}
+	if err != nil {
+		return errors.Join(err, j.Truncate(j.size))
+	}
+	j.size += int64(len(record))
+	return nil
+}
+
 // file opens the session's file; the folder is synced when it is new. The
 // caller holds s.mu.
-func (s *receipts) file(id uint64) (*os.File, error) {
-	if f, ok := s.files[id]; ok {
-		return f, nil
+func (s *receipts) file(id uint64) (*journal, error) {
+	if j, ok := s.files[id]; ok {
+		return j, nil
 	}
-	f, err := os.OpenFile(s.path(id), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(s.path(id), os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open receipts of session %d: %w", id, err)
 	}
-	dir, err := os.Open(s.dir)
+	info, err := f.Stat()
 	if err == nil {
-		err = errors.Join(dir.Sync(), dir.Close())
+		err = s.syncFolder()
 	}
 	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("sync receipts folder: %w", err)
+		return nil, fmt.Errorf("open receipts of session %d: %w", id, err)
 	}
-	s.files[id] = f
-	return f, nil
+	if len(s.files) >= maxOpen {
+		for _, j := range s.files {
+			j.Close()
+		}
+		clear(s.files)
+	}
+	s.files[id] = &journal{f, info.Size()}
+	return s.files[id], nil
+}
+
+func (s *receipts) syncFolder() error {
+	dir, err := os.Open(s.dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // open lists the sessions that have receipts, in order.
@@ -167,15 +200,18 @@ func (s *receipts) open() []uint64 {
 	return ids
 }
 
-// after returns up to limit receipts of a session that follow the settled one.
-// A provisional receipt is among them only if the vault that would have
-// superseded it has ended.
+// after returns up to limit receipts of a session that follow the settled one, and
+// forgets the others, which only the file still has. A provisional receipt is among
+// them only if the vault that would have superseded it has ended.
 func (s *receipts) after(id, settled uint64, limit int, ended bool) []inference.SignedReceipt {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if list, ok := s.sessions[id]; ok {
+		s.sessions[id] = slices.DeleteFunc(list, func(r calls.ReceiptArgs) bool { return sequence(r) <= settled })
+	}
 	var out []inference.SignedReceipt
 	for _, r := range s.sessions[id] {
-		if sequence(r) > settled && len(out) < limit && (ended || !r.Provisional) {
+		if len(out) < limit && (ended || !r.Provisional) {
 			out = append(out, r.Receipt)
 		}
 	}

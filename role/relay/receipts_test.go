@@ -98,3 +98,57 @@ func TestTornReceiptIsCutOff(t *testing.T) {
 		}
 	}
 }
+
+// A disk that was full may have left a part of a record. The receipts that follow
+// must not be lost behind it.
+func TestWhatAFullDiskLeftIsOverwritten(t *testing.T) {
+	home := t.TempDir()
+	s := store(t, home)
+	if err := s.keep(receipt(1, 1, 10, false)); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(home, "receipts", "1"+fileSuffix)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, append(whole, whole[:len(whole)/2]...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []calls.ReceiptArgs{receipt(1, 2, 20, false), receipt(1, 3, 30, false)} {
+		if err := s.keep(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d := cmp.Diff([]uint64{10, 20, 30}, outputs(store(t, home), 1, 0, false)); d != "" {
+		t.Error(d)
+	}
+}
+
+// Sessions are opened by strangers: neither files nor memory may grow with all that
+// has ever been.
+func TestReceiptsOfManySessions(t *testing.T) {
+	home := t.TempDir()
+	s := store(t, home)
+	const many = maxOpen + 9
+	for n := uint64(1); n <= 2; n++ {
+		for id := uint64(1); id <= many; id++ {
+			if err := s.keep(receipt(id, n, 10*n, false)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if len(s.files) > maxOpen {
+		t.Errorf("%d files are open, want at most %d", len(s.files), maxOpen)
+	}
+	for _, s := range []*receipts{s, store(t, home)} {
+		for id := uint64(1); id <= many; id++ {
+			if d := cmp.Diff([]uint64{20}, outputs(s, id, 1, false)); d != "" {
+				t.Fatalf("session %d: %s", id, d)
+			}
+			if n := len(s.sessions[id]); n != 1 {
+				t.Fatalf("session %d: %d receipts in memory after one was settled, want 1", id, n)
+			}
+		}
+	}
+}
