@@ -234,15 +234,24 @@ func (a *audit) training(ctx context.Context) error {
 	return nil
 }
 
-func (a *audit) rung(ctx context.Context, r *rung) error {
+// corpusOf settles whether a rung's corpus is whole and the one it may be
+// trained on.
+func (a *audit) corpusOf(ctx context.Context, r *rung) error {
 	err := r.openCorpus(ctx, a.Blobs)
 	if err == nil {
 		err = a.derived(ctx, r)
 	}
-	if ctx.Err() != nil {
-		return ctx.Err()
+	if ctx.Err() == nil {
+		a.findings.settle(Recomputed, err, "corpus of rung %d (blob %s)", r.id, r.run.Corpus)
 	}
-	a.findings.settle(Recomputed, err, "corpus of rung %d (blob %s)", r.id, r.run.Corpus)
+	return ctx.Err()
+}
+
+func (a *audit) rung(ctx context.Context, r *rung) error {
+	err := a.corpusOf(ctx, r)
+	if err != nil {
+		return err
+	}
 	r.pay(a.findings)
 	if err := r.ranking(a.exec.store, a.findings); err != nil {
 		return err
