@@ -34,12 +34,16 @@ func (c Contest) title() string {
 	return fmt.Sprintf("Rung %d, %s", c.Rung, c.Name)
 }
 
-// seasonText says what a season is.
+// seasonText says what a season is, and where to enter while one can.
 func (f *facts) seasonText(c Contest) page.Paragraph {
 	t := f.Spec.Rungs[c.Rung-1].Season
 	first := f.Spec.Rungs[0].Name
-	return page.Paragraph{Text: fmt.Sprintf("With the raise of rung %d the first rung reopens for newcomers: accounts none of whose recipes has gone on before. They compete at the model and budget of %s; the best of those that beat its own recipe beyond chance, %d at most, enter this rung's competition without a bond. Enter with: crescendo research enter RECIPE --rung %d --season",
-		c.Rung, first, t.KeepRecipes, c.Rung)}
+	p := page.Paragraph{Text: fmt.Sprintf("With the raise of rung %d the first rung reopens for newcomers: accounts none of whose recipes has gone on before. They compete at the model and budget of %s; the best of those that beat its own recipe beyond chance, %d at most, enter this rung's competition without a bond.",
+		c.Rung, first, t.KeepRecipes)}
+	if c.Phase == contestPhases[research.Entering] {
+		p.Link, p.Name = fmt.Sprintf("/desk/enter?rung=%d&contest=newcomers", c.Rung), "Enter the season"
+	}
+	return p
 }
 
 // funnelText says how many recipes the ladder takes, from its first rung to its

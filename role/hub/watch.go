@@ -111,7 +111,7 @@ func blobCheck(r nodes.Report) Check {
 		c.Status, c.Remedy = "warning", "it is right again; if it comes back, the archive's disk or memory is failing"
 		c.Detail = fmt.Sprintf("%s could not be had for %s, until %s ago: %s", t.Name, page.Span(t.Till-t.From), page.Span(r.Time-t.Till), t.Text)
 	case r.Blobs.Checked == 0:
-		c.Status, c.Detail = "unknown", "there is no delta to look at"
+		c.Status, c.Detail = "unknown", "there is no delta to look at, or none of at most 4 MiB"
 	}
 	return c
 }
