@@ -185,9 +185,9 @@ func (t Task) train(ctx context.Context, model engine.Model, p outer.Plan, data 
 	return steps, nil
 }
 
-// score sums the loss of each document's targets. A document longer than the context is cut
-// into as many sequences as it has contexts, so that all recipes are asked for
-// the same targets.
+// score sums the loss of each document's targets. A document longer than the
+// context is cut into as many sequences as it has contexts, so that all recipes
+// are asked for the same targets.
 func score(ctx context.Context, model engine.Model, p outer.Plan, data outer.Windows, documents []int, targets uint64) ([]uint64, error) {
 	context := p.Shape.Context
 	losses := make([]uint64, len(documents))
