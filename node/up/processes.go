@@ -46,6 +46,10 @@ func findPrograms() (programs, error) {
 	return p, err
 }
 
+// busyBlockMS is the wait after blocks in which something happens: what
+// follows from a block is said, and proved, sooner.
+const busyBlockMS = 80
+
 // launcher describes the processes of a run.
 type launcher struct {
 	home     home.Home
@@ -75,7 +79,7 @@ func (l launcher) ledger() supervise.Process {
 	return supervise.Process{
 		Role: "ledger", Name: "ledger", Path: l.programs.ledger, Address: l.url(l.ports.ledger), Ready: l.ready("ledger"),
 		Args: []string{"start", "--home", l.home.Path("ledger"), "--rpc", l.ports.ledger, "--grpc", l.ports.grpc, "--rest", l.ports.rest,
-			"--block-time", strconv.Itoa(l.blockMS) + "ms", "--ready-file", l.ready("ledger")},
+			"--block-time", strconv.Itoa(l.blockMS) + "ms", "--busy-block-time", strconv.Itoa(min(l.blockMS, busyBlockMS)) + "ms", "--ready-file", l.ready("ledger")},
 		Env: []string{"GOGC=200"},
 	}
 }

@@ -40,7 +40,7 @@ type Config struct {
 	Actors    bool     // play investors, trainers, clients and the organiser's steps
 	CorpusDir string   // text to pack instead of the programme's source
 	Models    []string // folders of models that rungs start from
-	BlockMS   int      // wait after a block; 0: 210, which makes a block about every 250 ms
+	BlockMS   int      // wait after a block in which nothing happened; 0: 210, which makes one about every 250 ms
 	HubPort   int      // of the web site, or the next free one; 0: any; negative: no web site
 	Verbose   bool     // show every event
 	Engine    engine.Engine
