@@ -127,7 +127,7 @@ func (c *choice) attempt(ctx context.Context) error {
 	var f failed
 	if errors.As(err, &f) {
 		switch {
-		case f.Code == prompt.FailSession && s.young():
+		case f.Code == prompt.FailSession && p.unseen(ctx, s):
 			return unavailable("the vault does not know session %d yet: %v", s.id, err)
 		case f.Code == prompt.FailFunds, f.Code == prompt.FailSession:
 			s.broken = true

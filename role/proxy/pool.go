@@ -61,12 +61,24 @@ type session struct {
 	opened  time.Time
 }
 
-// settling is how long a vault may take to see a session that the ledger has:
-// it believes only blocks that have been proved to it.
-const settling = 10 * time.Second
+// settling bounds how long a vault may take to see a session that the ledger
+// has: it believes only blocks that have been proved to it.
+const settling = 10 * time.Minute
 
-// young reports whether the vault may not have seen the session yet.
-func (s *session) young() bool { return time.Since(s.opened) < settling }
+// unseen reports whether the ledger has the session as it was opened, so that a
+// vault that does not know it is only behind. How far behind depends on how busy
+// its machine is.
+func (p *pool) unseen(ctx context.Context, s *session) bool {
+	if s.last.Sequence > 0 || time.Since(s.opened) >= settling {
+		return false
+	}
+	state, err := p.cfg.Ledger.State(ctx)
+	if err != nil {
+		return true // nobody can tell; what is asked again finds out
+	}
+	record, err := inference.Sessions.Get(state, s.id)
+	return err == nil && !record.Closed && record.Closing == 0 && record.Sequence == 0
+}
 
 func newPool(cfg Config) (*pool, error) {
 	p := &pool{
