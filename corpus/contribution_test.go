@@ -165,14 +165,6 @@ func TestContributionsThatAreRefused(t *testing.T) {
 		}
 		return put(data)
 	}
-	// pad makes shards of as many tokens as fill a window each.
-	pad := func(m *Manifest) {
-		for i := range m.Train.Shards {
-			m.Train.Shards[i] = ShardName{Blob: crescendo.Hash{byte(i), byte(i >> 8)}, Tokens: m.Context + 1}
-		}
-		m.Train.Tokens = int64(len(m.Train.Shards) * (m.Context + 1))
-		m.Train.Bytes = m.Train.Tokens
-	}
 	// respell writes the text of the first document in single bytes.
 	respell := func(m *Manifest) {
 		x := &Index{Split: Train}
@@ -193,7 +185,6 @@ func TestContributionsThatAreRefused(t *testing.T) {
 		"another vocabulary": change(func(m *Manifest) { m.Vocab++ }),
 		"too much text":      change(func(m *Manifest) { m.Train.Bytes = MaxContributionBytes + 1 }),
 		"too many documents": change(func(m *Manifest) { m.Train.Documents = MaxContributionDocuments + 1 }),
-		"too many shards":    change(func(m *Manifest) { m.Train.Shards = make([]ShardName, MaxContributionShards+1); pad(m) }),
 		"tokens of no text":  change(func(m *Manifest) { m.Train.Bytes = 5 }),
 		"another index":      change(func(m *Manifest) { m.Train.Index = p.Manifest.Train.Index }),
 		"another's shard":    change(func(m *Manifest) { m.Train.Shards[1].Blob = p.Manifest.Train.Shards[0].Blob }),
@@ -202,6 +193,18 @@ func TestContributionsThatAreRefused(t *testing.T) {
 		if _, err := r.Choose(t.Context(), Choice{Shard: h}, 16); !errors.Is(err, ErrChoice) {
 			t.Errorf("%s: %v, want a refusal", name, err)
 		}
+	}
+	// Before anything of it is fetched.
+	shattered := change(func(m *Manifest) {
+		m.Train.Shards = make([]ShardName, MaxContributionShards+1)
+		for i := range m.Train.Shards {
+			m.Train.Shards[i] = ShardName{Blob: crescendo.Hash{byte(i), byte(i >> 8)}, Tokens: m.Context + 1}
+		}
+		m.Train.Tokens = int64(len(m.Train.Shards) * (m.Context + 1))
+		m.Train.Bytes = m.Train.Tokens
+	})
+	if _, err := r.Choose(t.Context(), Choice{Shard: shattered}, 16); !errors.Is(err, ErrChoice) || !strings.Contains(err.Error(), "in 1025 shards") {
+		t.Errorf("too many shards: %v, want a refusal that says so", err)
 	}
 	for name, h := range map[string]crescendo.Hash{
 		"missing":          {1},
