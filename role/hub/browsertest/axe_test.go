@@ -4,7 +4,6 @@ import (
 	"context"
 	_ "embed"
 	"strings"
-	"time"
 
 	"github.com/chromedp/chromedp"
 )
@@ -18,7 +17,7 @@ var axe string
 // pages whose scripts are switched off.
 func plainText(p *tab) (title string, words int) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	title, err := chromedp.Run(ctx, chromedp.Title())
 	if err != nil {

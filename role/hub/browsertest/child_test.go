@@ -50,7 +50,7 @@ func (c *child) stop() {
 		c.cmd.Process.Signal(os.Interrupt)
 		select {
 		case <-c.done:
-		case <-time.After(time.Minute):
+		case <-time.After(patience):
 			c.t.Errorf("%v does not stop", c.cmd.Args)
 			c.cmd.Process.Kill()
 			<-c.done

@@ -107,8 +107,9 @@ type tab struct {
 	ctx context.Context
 	hub string
 
-	mu    sync.Mutex
-	wrong []string // guarded by mu
+	mu       sync.Mutex
+	wrong    []string // guarded by mu
+	forgiven []string // guarded by mu
 }
 
 // open opens a tab for the test. When the test ends, whatever went wrong in
@@ -185,9 +186,21 @@ func (p *tab) hear(event any) {
 func (p *tab) complain(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.wrong) < 50 {
-		p.wrong = append(p.wrong, fmt.Sprintf(format, args...))
+	text := fmt.Sprintf(format, args...)
+	if slices.ContainsFunc(p.forgiven, func(part string) bool { return strings.Contains(text, part) }) {
+		return
 	}
+	if len(p.wrong) < 50 {
+		p.wrong = append(p.wrong, text)
+	}
+}
+
+// forgive takes complaints that have this in them for no errors from now on: the
+// test has asked for them.
+func (p *tab) forgive(part string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.forgiven = append(p.forgiven, part)
 }
 
 // clean fails the test if anything is wrong so far.
@@ -207,10 +220,10 @@ func (p *tab) take() []string {
 	return w
 }
 
-// run carries out actions. Its limit only ends what would never end.
+// run carries out actions.
 func (p *tab) run(actions ...chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	if err := chromedp.Do(ctx, actions...); err != nil {
 		p.t.Fatalf("in the browser: %v", err)
@@ -223,10 +236,22 @@ func (p *tab) visit(path string) {
 	p.run(chromedp.Navigate(p.hub + path))
 }
 
+// load loads a page of the hub, again while the ledger behind it is too busy.
+func (p *tab) load(path string) {
+	p.t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(time.Second) {
+		p.visit(path)
+		if value[int](p, `performance.getEntriesByType("navigation")[0]?.responseStatus ?? 0`) != 503 || time.Now().After(end) {
+			return
+		}
+		p.t.Logf("%s: %v", path, p.take())
+	}
+}
+
 // value evaluates an expression in the page.
 func value[T any](p *tab, expression string) T {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	out, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 	if err != nil {
@@ -235,7 +260,8 @@ func value[T any](p *tab, expression string) T {
 	return out
 }
 
-// patience bounds waits for what real processes do; machines differ.
+// patience bounds waits for what real processes do; machines differ. It only
+// ends what would never end.
 const patience = 10 * time.Minute
 
 // until waits for an expression to become true, across navigations.
@@ -260,6 +286,22 @@ func (p *tab) told(what, expression string) string {
 			p.t.Fatalf("wait for %s: the browser is gone", what)
 		case time.Now().After(end):
 			p.t.Fatalf("waited %v for: %s (last: %v); the page says:\n%.2000s", patience, what, err, p.text())
+		}
+	}
+}
+
+// within reports whether an expression becomes true in so much time.
+func (p *tab) within(limit time.Duration, expression string) bool {
+	p.t.Helper()
+	for end := time.Now().Add(limit); ; time.Sleep(200 * time.Millisecond) {
+		ctx, cancel := context.WithTimeout(p.ctx, 20*time.Second)
+		is, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
+		cancel()
+		if err == nil && is {
+			return true
+		}
+		if p.ctx.Err() != nil || time.Now().After(end) {
+			return false
 		}
 	}
 }
@@ -331,7 +373,7 @@ func (p *tab) once(action chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
 	for tries := 0; ; tries++ {
 		p.until("a loaded page", `document.readyState === "complete"`)
-		ctx, cancel := context.WithTimeout(p.ctx, time.Minute)
+		ctx, cancel := context.WithTimeout(p.ctx, patience)
 		err := chromedp.Do(ctx, action)
 		cancel()
 		if err == nil {

@@ -33,7 +33,7 @@ const maxKinds = 100
 // page of each. A link that leads nowhere fails the test.
 func walk(t *testing.T, hub string) []string {
 	t.Helper()
-	client := &http.Client{Timeout: time.Minute}
+	client := &http.Client{Timeout: patience}
 	seen, kinds := map[string]bool{"/": true}, map[string]int{}
 	var pages []string
 	for queue := []string{"/", "/login", "/tx", "/glossary"}; len(queue) > 0; queue = queue[1:] {
@@ -64,11 +64,17 @@ func walk(t *testing.T, hub string) []string {
 	return pages
 }
 
-// read fetches a page.
+// read fetches a page, again while the ledger behind it is too busy.
 func read(client *http.Client, url string) (body, contentType string, err error) {
-	resp, err := client.Get(url)
-	if err != nil {
-		return "", "", err
+	var resp *http.Response
+	for end := time.Now().Add(patience); ; time.Sleep(time.Second) {
+		if resp, err = client.Get(url); err != nil {
+			return "", "", err
+		}
+		if resp.StatusCode != http.StatusServiceUnavailable || time.Now().After(end) {
+			break
+		}
+		resp.Body.Close()
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
@@ -100,7 +106,7 @@ func testPages(t *testing.T, b *chromium, more ...string) {
 func testLook(t *testing.T, b *chromium, l look, pages []string) {
 	p := b.open(t, l)
 	for _, path := range pages {
-		p.visit(path)
+		p.load(path)
 		p.still()
 		if over := value[int](p, "document.documentElement.scrollWidth - document.documentElement.clientWidth"); over > 0 {
 			t.Errorf("%s: %d pixels wider than a screen of %d: %s", path, over, l.width, value[string](p, widest))
@@ -162,8 +168,8 @@ func testNoScript(t *testing.T, b *chromium, pages []string) {
 	off.noScript = true
 	with, without := b.open(t, desktop), b.open(t, off)
 	for _, path := range pages {
-		with.visit(path)
-		without.visit(path)
+		with.load(path)
+		without.load(path)
 		_, all := plainText(with)
 		title, words := plainText(without)
 		if title == "" || words == 0 || words < all*9/10 {

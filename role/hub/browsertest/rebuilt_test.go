@@ -46,7 +46,7 @@ var ages = regexp.MustCompile(`(?i)[0-9]+ ?(s|seconds|minutes|min|m|h|hours|days
 func dump(t *testing.T, hub string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
-	client := &http.Client{Timeout: time.Minute}
+	client := &http.Client{Timeout: patience}
 	for _, path := range walk(t, hub) {
 		body, _, err := read(client, hub+path)
 		if err != nil {
@@ -62,7 +62,7 @@ func dump(t *testing.T, hub string) map[string]string {
 func settled(t *testing.T, hub string) map[string]string {
 	t.Helper()
 	last := dump(t, hub)
-	for range 60 {
+	for end := time.Now().Add(patience); time.Now().Before(end); {
 		time.Sleep(2 * time.Second)
 		next := dump(t, hub)
 		if cmp.Equal(last, next) && !strings.Contains(last["/"], "is reading the held-out text") {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -23,10 +24,10 @@ func TestHub(t *testing.T) {
 	}
 	step("login", func(t *testing.T) { testLogin(t, b) })
 	step("recipe", func(t *testing.T) { testRecipe(t, b) })
-	step("fund", func(t *testing.T) { testFund(t, b) })
-	step("round-arrives", func(t *testing.T) { testRoundArrives(t, b) })
 	cheat := ""
 	step("add-cheat", func(t *testing.T) { cheat = testAddCheat(t, b) })
+	step("fund", func(t *testing.T) { testFund(t, b) })
+	step("round-arrives", func(t *testing.T) { testRoundArrives(t, b) })
 	step("kill-trainer", func(t *testing.T) { testKill(t, b, p) })
 	step("corrupt-blob", func(t *testing.T) { testCorrupt(t, b) })
 	step("vote", func(t *testing.T) { testVote(t, b) })
@@ -108,9 +109,9 @@ func testFund(t *testing.T, b *chromium) {
 	p.visit("/desk/fund")
 	p.fill("rung", "1")
 	p.fill("amount", "999000000000000")
+	p.forgive("status of 4") // the browser notes the refusal's status as an error
 	p.press("Show what it would do")
 	p.until("a refusal at the form", `document.querySelector("#problem") !== null`)
-	p.take() // the browser notes the refusal's status as an error
 
 	p.fillIn("fund", "Buy shares", "rung", "1", "amount", "2000000000")
 	watching.until("the end of the raise, without loading the page again", `window.kept === 1 && document.querySelector("main").innerText.includes("20,000")`)
@@ -127,23 +128,20 @@ func testRoundArrives(t *testing.T, b *chromium) {
 	const rounds = `document.querySelectorAll("#loss-table tbody tr, [id$=loss-table] tbody tr").length`
 	rung.until("two rounds in the table of the loss", "window.kept === 1 && "+rounds+" >= 2")
 	had := front.told("two rounds in the table of the loss", "window.kept === 1 && "+rounds+" >= 2 ? String("+rounds+") : ''")
-	if had == plannedRounds { // this machine is slower than the programme
-		t.Logf("all %s rounds were over before anybody looked", had)
-		return
-	}
-	front.until("another round", fmt.Sprintf("window.kept === 1 && %s > %s", rounds, had))
+	const trains = `document.querySelector("main").innerText.includes("is being trained by strangers")`
+	front.until("another round, unless all are over", fmt.Sprintf("window.kept === 1 && (%s > %s || !%s)", rounds, had, trains))
 }
 
-// plannedRounds is what testdata/browser.yaml plans.
-const plannedRounds = "16"
-
-// testAddCheat has a free rider join, and returns its page.
+// testAddCheat has a free rider join while the raise is open, and returns its
+// page once it has a seat: the test ends the raise, so that no rung is too fast
+// for it.
 func testAddCheat(t *testing.T, b *chromium) string {
 	p := b.open(t, desktop)
 	done, watch := p.pressed("Add a free rider")
 	if !strings.Contains(done, "joins as a trainer and does nothing") || !strings.HasPrefix(watch, "/contributor/cresc1") {
 		t.Fatalf("the button says %q and leads to %q", done, watch)
 	}
+	p.reloaded(watch, "its seat", `document.querySelector("main").textContent.includes("training.joined") ? "so" : ""`)
 	return watch
 }
 
@@ -174,13 +172,22 @@ func testCaught(t *testing.T, b *chromium, cheat string) {
 // it is right again.
 func testCorrupt(t *testing.T, b *chromium) {
 	p := b.open(t, desktop)
-	done, watch := p.pressed("Corrupt a blob")
-	if !strings.Contains(done, "has been flipped") || strings.Contains(done, "this is a bug") || watch != "/network" {
-		t.Fatalf("the button says %q and leads to %q", done, watch)
-	}
-	p.visit(watch)
 	const row = `[...document.querySelectorAll("#checks tr")].find((r) => r.innerText.includes("Blobs are what their names say"))?.innerText ?? ""`
-	p.until("a check that fails", `/failed|warning/.test(`+row+`) && /cannot be had|could not be had/.test(`+row+`)`)
+	// The damage lasts half a minute. A machine so busy that the hub does not
+	// look meanwhile gets another chance.
+	for end := time.Now().Add(patience); ; {
+		done, watch := p.pressed("Corrupt a blob")
+		if !strings.Contains(done, "has been flipped") || strings.Contains(done, "this is a bug") || watch != "/network" {
+			t.Fatalf("the button says %q and leads to %q", done, watch)
+		}
+		p.visit(watch)
+		if p.within(time.Minute, `/failed|warning/.test(`+row+`) && /cannot be had|could not be had/.test(`+row+`)`) {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("no check fails for a damaged blob; the page says:\n%.3000s", p.text())
+		}
+	}
 	p.until("the blob right again", `/warning/.test(`+row+`) && /could not be had for/.test(`+row+`)`)
 	p.until("times of the services and processes of this machine", `(function () {
 		var services = document.querySelector("#services").innerText, processes = document.querySelector("#processes").innerText;
@@ -226,11 +233,8 @@ func testKill(t *testing.T, b *chromium, run *programme) {
 func testPlayground(t *testing.T, b *chromium) {
 	p := b.open(t, desktop)
 	const askable = `document.querySelector("[data-play] select option") && !document.querySelector("[data-play] button").disabled ? "so" : ""`
-	p.reloaded("/playground", "a model that can be asked", askable)
-	p.fill("prompt", "func main() {")
-	p.fill("tokens", "8")
-	p.press("Go on")
-	said := p.told("an answer", `document.querySelector(".desk-answer .desk-said").innerText === "Answered." ? document.querySelector(".desk-answer").textContent : ""`)
+	said := p.asked("func main() {", "8", askable, `document.querySelector(".desk-answer .desk-said").innerText === "Answered."`,
+		`!document.querySelector(".desk-answer").hidden && !document.querySelector("[data-play] button").disabled`)
 	for _, want := range []string{"Enclave", "simulated: the operator can read everything", "Price", "Receipt"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("the answer does not say %q: %s", want, said)
@@ -238,11 +242,30 @@ func testPlayground(t *testing.T, b *chromium) {
 	}
 
 	plain := b.open(t, look{width: desktop.width, height: desktop.height, noScript: true})
-	plain.reloaded("/playground", "a model that can be asked", askable)
-	plain.fill("prompt", "package main")
-	plain.fill("tokens", "4")
-	plain.press("Go on")
-	plain.until("an answer without JavaScript", `document.querySelectorAll(".desk-answer:not([hidden]) dl dt").length >= 4`)
+	plain.asked("package main", "4", askable, `document.querySelectorAll(".desk-answer:not([hidden]) dl dt").length >= 4`,
+		`document.querySelector("#problem") !== null`)
+}
+
+// asked asks in the playground until there is an answer, and returns what it
+// says. A vault that is still opening the model, or restarts, refuses; so does a
+// ledger that is too busy.
+func (p *tab) asked(prompt, tokens, askable, answered, refused string) string {
+	p.t.Helper()
+	p.forgive("status of 5")
+	for end := time.Now().Add(patience); ; {
+		p.reloaded("/playground", "a model that can be asked", askable)
+		p.fill("prompt", prompt)
+		p.fill("tokens", tokens)
+		p.press("Go on")
+		said := p.told("an answer or a refusal", fmt.Sprintf(`(%s) ? document.querySelector(".desk-answer").textContent : (%s) ? "refused" : ""`, answered, refused))
+		if said != "refused" {
+			return said
+		}
+		p.t.Logf("refused: %.600s", p.text())
+		if time.Now().After(end) {
+			p.t.Fatalf("nobody answers for %v", patience)
+		}
+	}
 }
 
 // testClaim takes what the demo client's questions have earned.
