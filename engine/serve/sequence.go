@@ -84,6 +84,7 @@ func (s *Server) admit() {
 		}
 		if q.limit == 0 && !q.scored {
 			s.waiting = s.waiting[1:]
+			q.stream.usage.Started = true
 			s.echo(q)
 			s.finish(q, q.reason(), nil)
 			continue
@@ -98,7 +99,7 @@ func (s *Server) admit() {
 		q.pages, q.promise = found, q.need-len(found)
 		s.pool.reserved += q.promise
 		q.fed = len(found) * s.options.PageTokens
-		q.hits, q.stream.usage.Cached = q.fed, q.fed
+		q.hits, q.stream.usage.Cached, q.stream.usage.Started = q.fed, q.fed, true
 		s.stats.Hits += uint64(q.fed)
 		s.echo(q)
 		s.running = append(s.running, q)

@@ -23,9 +23,10 @@ type Stream struct {
 
 // Usage is what a request took.
 type Usage struct {
-	Prompt    int // tokens
-	Cached    int // of those, taken from the prefix cache
-	Generated int // including the stop token, if one came
+	Prompt    int  // tokens
+	Cached    int  // of those, taken from the prefix cache
+	Generated int  // including the stop token, if one came
+	Started   bool // its turn has come
 }
 
 // Next waits for the next token. After the last it returns io.EOF. If ctx ends

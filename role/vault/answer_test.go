@@ -215,6 +215,14 @@ func plain(text string, max uint32) prompt.Request {
 // A client hangs up before the model has begun: nothing is owed. One that hangs
 // up afterwards owes its prompt and what arrived. Either way nothing stays.
 func TestHangingUp(t *testing.T) {
+	t.Run("text", func(t *testing.T) { testHangingUp(t, false) })
+	t.Run("log probabilities", func(t *testing.T) { testHangingUp(t, true) })
+}
+
+func testHangingUp(t *testing.T, logprobs bool) {
+	plain := func(text string, max uint32) prompt.Request {
+		return prompt.Request{Prompt: text, MaxTokens: max, Logprobs: logprobs}
+	}
 	c := newCounter(t, serve.Options{MaxSequences: 1})
 	c.gate.Lock()
 	first, _ := c.call(1, plain("first", 200))

@@ -73,7 +73,7 @@ func (a *reply) refusal(err error) *prompt.Failure {
 func (a *reply) job() serve.Request {
 	r := a.request
 	j := serve.Request{
-		Client: a.client(), Prompt: a.input, MaxTokens: a.limit, Logprobs: -1, Echo: r.Echo || !r.Logprobs, Stop: a.model.tokenizer.Ends(),
+		Client: a.client(), Prompt: a.input, MaxTokens: a.limit, Logprobs: -1, Echo: r.Echo, Stop: a.model.tokenizer.Ends(),
 		Sampling: engine.Sampling{
 			Temperature: fraction(r.Temperature), TopP: fraction(r.TopP), MinP: fraction(r.MinP),
 			RepetitionPenalty: fraction(r.RepetitionPenalty), TopK: int(r.TopK), Seed: r.Seed,
@@ -94,8 +94,10 @@ func (a *reply) generate() (finish string, err error) {
 	if err != nil {
 		return "", err
 	}
-	defer tokens.Close()
-	a.begun = a.request.Logprobs && !a.request.Echo
+	defer func() {
+		tokens.Close()
+		a.begun = tokens.Usage().Started
+	}()
 	a.flushed = time.Now()
 	text := a.model.tokenizer.NewContinuation()
 	if a.request.Echo {
@@ -109,9 +111,7 @@ func (a *reply) generate() (finish string, err error) {
 		if err != nil {
 			return "", err
 		}
-		a.begun = true
 		switch {
-		case t.Echo && !a.request.Echo:
 		case t.Echo:
 			a.add(prompt.TokensOfPrompt, t)
 			err = a.flush(text.Push(t.ID), false)
